@@ -1,0 +1,451 @@
+"""``NDArray``: a numpy-like handle on exactly one torch tensor."""
+from __future__ import annotations
+
+import operator
+from typing import Any, Callable, Iterator, Optional, Sequence, Union
+
+import numpy as np
+import torch
+
+from ..base import InputError, MXNetError, ShapeError, numeric_types, to_numpy_dtype, to_torch_dtype
+from ..context import Context, cpu, gpu
+from ..ops import registry as ops
+from ..ops.shapes import reshape_target
+
+__all__ = ["NDArray", "from_torch", "context_of", "as_tensor", "invoke"]
+
+Number = Union[int, float, np.generic]
+
+
+def context_of(tensor: torch.Tensor) -> Context:
+    """The context that a tensor's device corresponds to."""
+    return gpu(tensor.device.index or 0) if tensor.device.type == "cuda" else cpu(0)
+
+
+# --- running operators -----------------------------------------------------------------------------------------------------
+
+def invoke(op: ops.Operator, inputs: Sequence["NDArray"], attributes: dict[str, Any],
+           out: "NDArray | Sequence[NDArray] | None" = None) -> Any:
+    """Run an operator on arrays: one array, or a list where it has several outputs; written into `out` if given."""
+    params = op.parse(attributes)
+    tensors = [a._tensor for a in inputs]
+    ctx = inputs[0]._ctx if inputs else None
+    results, replaced = op.run(tensors, params, training=False)
+    if out is None:
+        arrays = [NDArray(_own(r, tensors), ctx) for r in results]
+    else:
+        arrays = [out] if isinstance(out, NDArray) else list(out)
+        for array, result in zip(arrays, results):
+            array[:] = NDArray(result)
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _own(result: torch.Tensor, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    """`result` in memory of its own: operators may return views of their inputs, MXNet's return copies."""
+    if not result.is_contiguous():
+        return result.clone(memory_format=torch.contiguous_format)
+    memory = result.untyped_storage().data_ptr()
+    return result.clone() if any(memory == i.untyped_storage().data_ptr() for i in inputs) else result
+
+
+def _binary(array_op: str, scalar_op: str) -> Callable[["NDArray", Any], Any]:
+    """A method for an operator symbol: broadcasting between arrays, or with a scalar on the other side."""
+    def apply(self: "NDArray", other: Any) -> Any:
+        if isinstance(other, numeric_types):
+            return invoke(ops.find(scalar_op), [self], {"scalar": _scalar(other)})
+        if isinstance(other, np.ndarray):
+            other = NDArray(as_tensor(other, self._tensor))
+        if not isinstance(other, NDArray):
+            return NotImplemented
+        return invoke(ops.find(array_op), [self, other], {})
+    return apply
+
+
+def _reflected(scalar_op: str) -> Callable[["NDArray", Any], Any]:
+    """A method for ``scalar <op> array``."""
+    def apply(self: "NDArray", other: Any) -> Any:
+        if not isinstance(other, numeric_types):
+            return NotImplemented
+        return invoke(ops.find(scalar_op), [self], {"scalar": _scalar(other)})
+    return apply
+
+
+def _in_place(method: str, symbol: str) -> Callable[["NDArray", Any], "NDArray"]:
+    """A method that writes into the array's own memory."""
+    def apply(self: "NDArray", other: Any) -> "NDArray":
+        if isinstance(other, numeric_types):
+            operand: Any = _scalar(other)
+            if not self._tensor.is_floating_point():
+                operand = int(operand)                     # as in MXNet, the scalar takes the array's dtype
+        else:
+            operand = as_tensor(other, self._tensor).to(self._tensor.dtype)
+        try:
+            getattr(self._tensor, method)(operand)
+        except RuntimeError as error:
+            raise ShapeError(f"{symbol}: shapes {self.shape} and {getattr(other, 'shape', ())} do not fit: "
+                             f"{error}") from error
+        return self
+    return apply
+
+
+class NDArray:
+    """An array on a device: a handle on one ``torch.Tensor``.
+
+    Slices and :meth:`reshape` are views that share memory; ``a[:] = x`` and ``a += b`` write in place. There are no
+    0-dimensional arrays: an element has shape ``(1,)``. Usually made by :func:`ganmod.nd.array` and its kin.
+
+    Parameters
+    ----------
+    data : torch.Tensor
+        The tensor to hold; shared, not copied. A 0-dimensional one is seen as shape (1,).
+    ctx : Context, optional
+        The context to report; by default the one that fits the tensor's device.
+
+    >>> import ganmod as mx
+    >>> a = mx.nd.zeros((2, 3))
+    >>> row = a[0]
+    >>> row += 1
+    >>> a.asnumpy().tolist()
+    [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    """
+
+    __array_priority__ = 1000.0
+    __slots__ = ("_tensor", "_ctx", "__weakref__")
+
+    def __init__(self, data: torch.Tensor, ctx: Optional[Context] = None) -> None:
+        if not isinstance(data, torch.Tensor):
+            raise InputError(f"NDArray holds a torch.Tensor, got {type(data).__name__}; use mx.nd.array to convert")
+        self._tensor = data if data.dim() else data.reshape(1)
+        self._ctx = ctx
+
+    # --- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
+        return tuple(self._tensor.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._tensor.dim()
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._tensor.numel()
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy scalar type of the elements, such as ``numpy.float32``."""
+        return to_numpy_dtype(self._tensor.dtype)
+
+    @property
+    def context(self) -> Context:
+        """Where the array lives."""
+        return self._ctx if self._ctx is not None else context_of(self._tensor)
+
+    ctx = context
+
+    @property
+    def stype(self) -> str:
+        """The storage type: ``'default'``, which is dense."""
+        return "default"
+
+    @property
+    def writable(self) -> bool:
+        """Whether elements can be assigned."""
+        return True
+
+    @property
+    def T(self) -> "NDArray":  # noqa: N802
+        """A copy with the axes reversed."""
+        return NDArray(self._tensor.permute(*reversed(range(self.ndim))).contiguous().clone(), self._ctx)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.shape))
+        return f"\n{self.asnumpy()}\n<NDArray {shape} @{self.context}>"
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __hash__(self) -> int:
+        return id(self) // 16
+
+    def __bool__(self) -> bool:
+        if self.size > 1:
+            raise ValueError("The truth value of an NDArray with multiple elements is ambiguous.")
+        return self.size == 1 and bool(self._tensor.item())
+
+    def __iter__(self) -> Iterator["NDArray"]:
+        for k in range(len(self)):
+            yield self[k]
+
+    # --- in and out ------------------------------------------------------------------------------------------------
+
+    def as_torch(self) -> torch.Tensor:
+        """The tensor itself, shared; what is written to it is seen here."""
+        return self._tensor
+
+    def asnumpy(self) -> np.ndarray[Any, Any]:
+        """A copy as a numpy array (bfloat16, which numpy lacks, as float32)."""
+        tensor = self._tensor.detach()
+        if tensor.dtype is torch.bfloat16:
+            tensor = tensor.float()
+        return np.array(tensor.cpu().numpy(), order="C", copy=True)
+
+    def asscalar(self) -> Any:
+        """The only element, as a numpy scalar.
+
+        Raises
+        ------
+        ValueError
+            If there is more or less than one element.
+        """
+        if self.size != 1:
+            raise ValueError(f"The current array is not a scalar: it has shape {self.shape}")
+        return self.asnumpy().reshape(-1)[0]
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        return self.asscalar().item()
+
+    def __float__(self) -> float:
+        return float(self.asscalar())
+
+    def __int__(self) -> int:
+        return int(self.asscalar())
+
+    def __index__(self) -> int:
+        return operator.index(self.item())
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray[Any, Any]:
+        made = self.asnumpy()
+        return made if dtype is None else made.astype(dtype)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._tensor.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._tensor.__dlpack_device__()
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (self._tensor.detach().cpu(), self.context)
+
+    def __copy__(self) -> "NDArray":
+        return self.copy()
+
+    def __deepcopy__(self, _memo: Any) -> "NDArray":
+        return self.copy()
+
+    # --- copying ---------------------------------------------------------------------------------------------------
+
+    def copy(self) -> "NDArray":
+        """A copy on the same context."""
+        return NDArray(self._tensor.detach().clone(memory_format=torch.contiguous_format), self._ctx)
+
+    def copyto(self, other: "NDArray | Context") -> "NDArray":
+        """Copy into another array (cast to its dtype), or to a new array on a context; returns the target.
+
+        Raises
+        ------
+        ShapeError
+            If the other array has another shape.
+        """
+        if isinstance(other, Context):
+            copied = torch.empty(self.shape, dtype=self._tensor.dtype, device=other.device)
+            return NDArray(copied.copy_(self._tensor), other)
+        if not isinstance(other, NDArray):
+            raise InputError(f"copyto() takes an NDArray or a Context, got {type(other).__name__}")
+        if other.shape != self.shape:
+            raise ShapeError(f"copyto(): this array has shape {self.shape}, the target {other.shape}")
+        other._tensor.copy_(self._tensor)
+        return other
+
+    def as_in_context(self, context: Context) -> "NDArray":
+        """This array if it lives on `context`, else a copy there."""
+        return self if context == self.context else self.copyto(context)
+
+    as_in_ctx = as_in_context
+
+    def as_nd_ndarray(self) -> "NDArray":
+        """This array; there is only one array type."""
+        return self
+
+    def astype(self, dtype: Any, copy: bool = True) -> "NDArray":
+        """A copy with another dtype; without `copy`, this array where the dtype is already the one asked for."""
+        wanted = to_torch_dtype(dtype)
+        if not copy and wanted is self._tensor.dtype:
+            return self
+        return NDArray(self._tensor.to(wanted, copy=True), self._ctx)
+
+    def detach(self) -> "NDArray":
+        """The same memory, without a history of operations."""
+        return NDArray(self._tensor.detach(), self._ctx)
+
+    def tostype(self, stype: str) -> "NDArray":
+        """This array in another storage type; only ``'default'`` so far."""
+        if stype != "default":
+            raise MXNetError(f"storage type {stype!r} is not supported; only 'default' (dense)")
+        return self
+
+    def wait_to_read(self) -> None:
+        """Return when the values are computed."""
+        if self._tensor.is_cuda:
+            torch.cuda.synchronize(self._tensor.device)
+
+    wait_to_write = wait_to_read
+
+    # --- shapes ----------------------------------------------------------------------------------------------------
+
+    def reshape(self, *shape: Any, **kwargs: Any) -> "NDArray":
+        """A view of another shape, with MXNet's codes 0, -1, -2, -3 and -4 and its ``reverse``.
+
+        >>> import ganmod as mx
+        >>> mx.nd.zeros((2, 3, 4)).reshape((-3, 0)).shape
+        (6, 4)
+        """
+        reverse = kwargs.pop("reverse", False)
+        codes = kwargs.pop("shape", shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer))
+                           else shape)
+        if kwargs:
+            raise TypeError(f"reshape() takes a shape and reverse=, got {', '.join(kwargs)}")
+        codes = (codes,) if isinstance(codes, (int, np.integer)) else tuple(map(int, codes))
+        return NDArray(self._tensor.reshape(reshape_target(self.shape, codes, reverse)), self._ctx)
+
+    # --- arithmetic ------------------------------------------------------------------------------------------------
+
+    __add__ = __radd__ = _binary("broadcast_add", "_plus_scalar")
+    __sub__ = _binary("broadcast_sub", "_minus_scalar")
+    __rsub__ = _reflected("_rminus_scalar")
+    __mul__ = __rmul__ = _binary("broadcast_mul", "_mul_scalar")
+    __truediv__ = _binary("broadcast_div", "_div_scalar")
+    __rtruediv__ = _reflected("_rdiv_scalar")
+    __mod__ = _binary("broadcast_mod", "_mod_scalar")
+    __rmod__ = _reflected("_rmod_scalar")
+    __pow__ = _binary("broadcast_power", "_power_scalar")
+    __rpow__ = _reflected("_rpower_scalar")
+    __eq__ = _binary("broadcast_equal", "_equal_scalar")  # type: ignore[assignment]
+    __ne__ = _binary("broadcast_not_equal", "_not_equal_scalar")  # type: ignore[assignment]
+    __gt__ = _binary("broadcast_greater", "_greater_scalar")
+    __ge__ = _binary("broadcast_greater_equal", "_greater_equal_scalar")
+    __lt__ = _binary("broadcast_lesser", "_lesser_scalar")
+    __le__ = _binary("broadcast_lesser_equal", "_lesser_equal_scalar")
+    __iadd__ = _in_place("add_", "+=")
+    __isub__ = _in_place("sub_", "-=")
+    __imul__ = _in_place("mul_", "*=")
+    __imod__ = _in_place("remainder_", "%=")
+
+    def __neg__(self) -> "NDArray":
+        return NDArray(-self._tensor, self._ctx)
+
+    def __abs__(self) -> "NDArray":
+        return NDArray(self._tensor.abs(), self._ctx)
+
+    def __itruediv__(self, other: Any) -> "NDArray":
+        if self._tensor.is_floating_point():
+            return _in_place("div_", "/=")(self, other)
+        self._tensor.copy_((self / other)._tensor)         # integers divide as the operator does
+        return self
+
+    # --- elements --------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> "NDArray":
+        return NDArray(self._tensor[_torch_key(key, self.shape)], self._ctx)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(value, numeric_types):
+            if isinstance(key, slice) and key == slice(None):
+                self._tensor.fill_(_scalar(value))
+            else:
+                self._tensor[_torch_key(key, self.shape)] = _scalar(value)
+            return
+        source = as_tensor(value, self._tensor)
+        target_key = _torch_key(key, self.shape)
+        target = self._tensor[target_key]
+        if source.dim() > target.dim() and source.numel() == target.numel():
+            source = source.reshape(target.shape)          # (1, 3) into a row of 3
+        try:
+            self._tensor[target_key] = source.to(self._tensor.dtype)
+        except (RuntimeError, IndexError) as error:
+            raise ShapeError(f"cannot write an array of shape {tuple(source.shape)} into [{key!r}] of an array of "
+                             f"shape {self.shape}, which has shape {tuple(target.shape)}") from error
+
+
+def _rebuild(tensor: torch.Tensor, ctx: Context) -> NDArray:
+    return NDArray(tensor.to(ctx.device), ctx)
+
+
+def from_torch(tensor: torch.Tensor) -> NDArray:
+    """An NDArray that shares a tensor's memory.
+
+    >>> t = torch.zeros(2)
+    >>> from_torch(t)[:] = 1
+    >>> t
+    tensor([1., 1.])
+    """
+    return NDArray(tensor)
+
+
+def as_tensor(value: Any, like: torch.Tensor) -> torch.Tensor:
+    """The tensor of an NDArray, tensor, numpy array or nested list, on the device of `like`."""
+    if isinstance(value, NDArray):
+        return value._tensor.to(like.device)
+    if isinstance(value, torch.Tensor):
+        return value.to(like.device)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+        return torch.as_tensor(np.ascontiguousarray(array), device=like.device)
+    except (TypeError, ValueError):
+        raise InputError(f"expected an NDArray, a numpy array or nested lists of numbers, got {value!r:.80}") from None
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+# --- indexing ------------------------------------------------------------------------------------------------------------
+
+def _torch_key(key: Any, shape: tuple[int, ...]) -> Any:
+    """A numpy-style key in torch's terms: arrays become index tensors, negative steps too."""
+    if isinstance(key, (int, np.integer)):
+        _check_bounds(int(key), 0, shape)
+        return int(key)
+    keys = list(key) if isinstance(key, tuple) else [key]
+    indexed = sum(k is not None and k is not Ellipsis for k in keys)
+    if indexed > len(shape):
+        raise IndexError(f"too many indices: {indexed} for an array of shape {shape}")
+    made, axis = [], 0
+    for k in keys:
+        if k is Ellipsis:
+            axis += len(shape) - indexed
+            made.append(k)
+        elif k is None:
+            made.append(k)
+        else:
+            made.append(_one_key(k, axis, shape))
+            axis += 1
+    return tuple(made)
+
+
+def _one_key(key: Any, axis: int, shape: tuple[int, ...]) -> Any:
+    if isinstance(key, (int, np.integer)):
+        _check_bounds(int(key), axis, shape)
+        return int(key)
+    if isinstance(key, slice):
+        if key.step is not None and key.step < 0:
+            return torch.arange(shape[axis])[list(range(*key.indices(shape[axis])))]
+        return key
+    if isinstance(key, NDArray):
+        key = key._tensor
+    elif not isinstance(key, torch.Tensor):
+        key = torch.as_tensor(np.asarray(key))
+    return key if key.dtype is torch.bool else key.long()
+
+
+def _check_bounds(index: int, axis: int, shape: tuple[int, ...]) -> None:
+    if not -shape[axis] <= index < shape[axis]:
+        raise IndexError(f"index {index} is out of bounds for axis {axis} with size {shape[axis]} "
+                         f"(the array has shape {shape})")

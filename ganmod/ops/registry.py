@@ -1,0 +1,354 @@
+"""What an operator is, and the table of all of them.
+
+The Python signature is the specification: positional parameters are the tensor arguments in MXNet's order, keyword-only
+parameters are the attributes, whose annotation is the parser. ``Aux`` marks an auxiliary state, ``Index`` an input whose
+dtype is its own affair, ``Training`` the flag that is given by the caller of the program and never by a file.
+"""
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import types
+import typing
+from typing import Any, Callable, Optional, Sequence, Union
+
+import torch
+from torch import Tensor
+
+from .. import base
+from ..base import AttributeValueError, InputError
+from .attributes import Parser, describe, parser_for
+from .shapes import ShapeTable
+
+__all__ = ["Aux", "Index", "Training", "Attribute", "Input", "Operator", "operator", "find", "table", "elementwise"]
+
+
+class Index(Tensor):
+    """Annotation: an input that holds labels, indices or lengths; its dtype does not follow the other inputs'."""
+
+
+class Aux(Tensor):
+    """Annotation: an auxiliary state, which a training forward returns anew and no gradient reaches."""
+
+
+class Training(int):
+    """Annotation: whether the forward is a training one. Not an attribute; the runner supplies it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """A tensor argument: its name, whether it is an auxiliary state, whether it has a dtype of its own."""
+
+    name: str
+    aux: bool = False
+    index: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribute:
+    """An attribute: its name, parser, annotation and default (``inspect.Parameter.empty`` when it is required)."""
+
+    name: str
+    parse: Parser
+    annotation: Any
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether it has to be given."""
+        return self.default is inspect.Parameter.empty
+
+
+Params = types.SimpleNamespace
+ShapeRule = Callable[[Params, ShapeTable], None]
+BackwardRule = Callable[[Params, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], Sequence[Optional[Tensor]]]
+TypeRule = Callable[[Params, dict[str, Optional[torch.dtype]]], None]
+
+
+class Operator:
+    """One operator, defined once; everything else about it is derived from this.
+
+    Parameters
+    ----------
+    function : callable
+        The torch forward. Takes the present inputs positionally and the attributes as keywords; returns a tensor, or a
+        tuple of the outputs followed by the new values of the `mutates` inputs.
+    name, aliases : str
+        MXNet's canonical name, which files carry, and further names.
+    present : dict of input name to predicate
+        Inputs that are there only if ``predicate(params)`` holds.
+    outputs : sequence of str, or callable(params) -> sequence of str
+        Names of the visible outputs.
+    hidden : int or callable(params) -> int
+        How many outputs MXNet counts in files beyond the visible ones.
+    mutates : sequence of str
+        Inputs that a training forward replaces; auxiliary states always are.
+    loss : bool or callable(params) -> bool
+        Whether the gradient ignores the head gradient, so that ``backward()`` needs none.
+    count : str
+        For variadic operators (``*data``): the attribute that counts the inputs.
+    resolve : callable(params)
+        Completes parameters whose default depends on others, after parsing.
+    traceable : bool
+        False where the result's shape depends on values, so that no program can be recorded.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, aliases: Sequence[str] = (), *,
+                 present: Optional[dict[str, Callable[[Params], bool]]] = None,
+                 outputs: Union[Sequence[str], Callable[[Params], Sequence[str]]] = ("output",),
+                 hidden: Union[int, Callable[[Params], int]] = 0, mutates: Sequence[str] = (),
+                 loss: Union[bool, Callable[[Params], bool]] = False, count: Optional[str] = None,
+                 shapes: Optional[ShapeRule] = None, resolve: Optional[Callable[[Params], None]] = None,
+                 traceable: bool = True) -> None:
+        self.function, self.name, self.aliases = function, name, tuple(aliases)
+        self.present, self.count, self.resolve, self.traceable = present or {}, count, resolve, traceable
+        self._outputs, self._hidden, self._loss = outputs, hidden, loss
+        self.shape_rule, self.type_rule = shapes, None  # type: Optional[ShapeRule], Optional[TypeRule]
+        self.backward_rule: Optional[BackwardRule] = None
+        self._read_signature(function)
+        aux = tuple(i.name for i in self.inputs if i.aux)
+        self.mutates = tuple(mutates) + tuple(name for name in aux if name not in mutates)
+
+    def _read_signature(self, function: Callable[..., Any]) -> None:
+        hints = typing.get_type_hints(function)
+        self.inputs: tuple[Input, ...] = ()
+        self.attributes: dict[str, Attribute] = {}
+        self.variadic = self.takes_training = False
+        for parameter in inspect.signature(function).parameters.values():
+            hint = hints.get(parameter.name, Tensor)
+            if hint is Training:
+                self.takes_training = True
+            elif parameter.kind is parameter.KEYWORD_ONLY:
+                self.attributes[parameter.name] = Attribute(parameter.name, parser_for(hint), hint, parameter.default)
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                self.variadic, self._variadic_index = True, hint is Index
+            else:
+                kinds = typing.get_args(hint) or (hint,)
+                self.inputs += (Input(parameter.name, Aux in kinds, Index in kinds),)
+
+    # --- the rules, as decorators --------------------------------------------------------------------------------
+
+    def shapes(self, rule: ShapeRule) -> ShapeRule:
+        """Decorator: ``rule(p, s)`` unifies the shapes in ``s`` as far as they are known."""
+        self.shape_rule = rule
+        return rule
+
+    def dtypes(self, rule: TypeRule) -> TypeRule:
+        """Decorator: ``rule(p, types)`` fills ``types`` (name to torch dtype or None) where "all the same" is wrong."""
+        self.type_rule = rule
+        return rule
+
+    def backward(self, rule: BackwardRule) -> BackwardRule:
+        """Decorator: ``rule(p, inputs, outputs, out_grads)`` is the gradient where it is not the derivative."""
+        self.backward_rule = rule
+        return rule
+
+    # --- what depends on the attributes -------------------------------------------------------------------------
+
+    def parse(self, attributes: dict[str, Any], node: str = "") -> Params:
+        """The parsed attributes, defaults filled in, as a namespace.
+
+        Raises
+        ------
+        AttributeValueError
+            For an unknown attribute (with a suggestion), a missing one, or a value that its type refuses.
+        """
+        try:
+            return self._parse_cached(tuple((k, v, type(v)) for k, v in attributes.items()), node)
+        except TypeError:                                    # unhashable values, such as lists
+            return self._parse(attributes, node)
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019  operators live as long as the process
+    def _parse_cached(self, items: tuple[tuple[str, Any, type], ...], node: str) -> Params:
+        return self._parse({k: v for k, v, _ in items}, node)
+
+    def _parse(self, attributes: dict[str, Any], node: str) -> Params:
+        where = f"{self.name} {node!r}" if node else self.name
+        values: dict[str, Any] = {}
+        for key, value in attributes.items():
+            known = self.attributes.get(key)
+            if known is None:
+                raise AttributeValueError(f"{where} has no attribute {key!r} (given {key}={value!r})"
+                                          f"{base.suggest(key, self.attributes)} (attributes: "
+                                          f"{', '.join(self.attributes) or 'none'})")
+            try:
+                values[key] = known.parse(value)
+            except ValueError as error:
+                raise AttributeValueError(f"{where}: attribute {key}={value!r}: "
+                                          f"{_expectation(error, known.annotation)}") from None
+        for key, known in self.attributes.items():
+            if key not in values:
+                if known.required:
+                    raise AttributeValueError(f"{where} needs the attribute {key!r} ({describe(known.annotation)})")
+                values[key] = known.default
+        params = Params(**values)
+        if self.resolve:
+            self.resolve(params)
+        return params
+
+    def input_names(self, params: Params, given: int = 0) -> list[str]:
+        """The names of the inputs present under these attributes; variadic ones are ``arg0``, ``arg1``, …."""
+        if self.variadic:
+            number = getattr(params, self.count) if self.count else given
+            return [i.name for i in self.inputs] + [f"arg{k}" for k in range(number)]
+        return [i.name for i in self.inputs if i.name not in self.present or self.present[i.name](params)]
+
+    def output_names(self, params: Params) -> list[str]:
+        """The names of the visible outputs under these attributes."""
+        return list(self._outputs(params) if callable(self._outputs) else self._outputs)
+
+    def hidden_outputs(self, params: Params) -> int:
+        """How many outputs files count beyond the visible ones."""
+        return self._hidden(params) if callable(self._hidden) else self._hidden
+
+    def ignores_head(self, params: Params) -> bool:
+        """Whether the gradient does not depend on the head gradient."""
+        return self._loss(params) if callable(self._loss) else bool(self._loss)
+
+    def is_aux(self, name: str) -> bool:
+        """Whether the input `name` is an auxiliary state."""
+        return any(i.aux for i in self.inputs if i.name == name)
+
+    def is_index(self, name: str) -> bool:
+        """Whether the dtype of the input `name` is its own affair."""
+        return any(i.index for i in self.inputs if i.name == name) or (self.variadic and self._variadic_index)
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, inputs: Sequence[Tensor], params: Params, training: bool = False) \
+            -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """The visible outputs, and the new values of the inputs that this forward replaces, by name."""
+        if self.backward_rule is not None and torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
+            results = _CustomGradient.apply(self, params, training, *inputs)
+        else:
+            results = self._call(inputs, params, training)
+        number = len(results) - len(self.mutates)
+        replaced = zip(self.mutates, results[number:])
+        return results[:number], {name: new for name, new in replaced if training}
+
+    def _call(self, inputs: Sequence[Tensor], params: Params, training: bool) -> tuple[Tensor, ...]:
+        settings = dict(vars(params))
+        if self.takes_training:
+            settings["training"] = training
+        if len(inputs) < len(self.inputs) and not self.variadic:      # optional inputs that are absent
+            names = self.input_names(params)
+            by_name = dict(zip(names, inputs))
+            results = self.function(*(by_name.get(i.name) for i in self.inputs), **settings)
+        else:
+            results = self.function(*inputs, **settings)
+        return tuple(results) if isinstance(results, (tuple, list)) else (results,)
+
+    # --- calling -----------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def positional(self) -> tuple[str, ...]:
+        """The order of positional arguments: the inputs, then the attributes."""
+        return tuple(i.name for i in self.inputs) + tuple(self.attributes)
+
+    def split_arguments(self, args: Sequence[Any], kwargs: dict[str, Any], is_input: Callable[[Any], bool]) \
+            -> tuple[dict[str, Any], dict[str, Any]]:
+        """Sort a call's arguments into inputs and attributes, both by name; what is ``None`` counts as not given.
+
+        Raises
+        ------
+        InputError
+            For too many positional arguments, or an input that is given twice.
+        """
+        inputs: dict[str, Any] = {}
+        rest = dict(kwargs)
+        if self.variadic:
+            fixed = [i.name for i in self.inputs]
+            data = list(args)
+            if len(data) == 1 and isinstance(data[0], (list, tuple)):
+                data = list(data[0])
+            if "data" in rest and not data:
+                data = list(rest.pop("data"))
+            inputs = {fixed[k] if k < len(fixed) else f"arg{k - len(fixed)}": v for k, v in enumerate(data)}
+            if self.count and self.count not in rest:
+                rest[self.count] = max(0, len(data) - len(fixed)) or sum(k.startswith("arg") for k in rest)
+        else:
+            if len(args) > len(self.positional):
+                raise InputError(f"{self.name} takes at most {len(self.positional)} positional arguments "
+                                 f"({', '.join(self.positional)}), got {len(args)}")
+            for name, value in zip(self.positional, args):
+                if name in rest:
+                    raise InputError(f"{self.name}: {name!r} is given twice, by position and by name")
+                rest[name] = value
+        names = {i.name for i in self.inputs} - set(inputs)
+        for name in list(rest):
+            if name in names or (is_input(rest[name]) and name not in self.attributes):
+                value = rest.pop(name)
+                if value is not None:
+                    inputs[name] = value
+        return inputs, rest
+
+    @property
+    def __doc__(self) -> Optional[str]:  # type: ignore[override]
+        return self.function.__doc__
+
+    def __repr__(self) -> str:
+        return f"<Operator {self.name}({', '.join(self.positional)})>"
+
+
+def _expectation(error: ValueError, annotation: Any) -> str:
+    return str(error) if str(error).startswith(("expected", "dtype")) else f"expected {describe(annotation)}"
+
+
+class _CustomGradient(torch.autograd.Function):
+    """An operator whose gradient is its own rule; the one bridge between those rules and autograd."""
+
+    @staticmethod
+    def forward(ctx: Any, op: Operator, params: Params, training: bool, *inputs: Tensor) -> tuple[Tensor, ...]:
+        # A view of an input cannot be an output of a custom function.
+        results = tuple(r.view_as(r) if any(r is i for i in inputs) else r for r in op._call(inputs, params, training))
+        ctx.op, ctx.params, ctx.count = op, params, len(inputs)
+        ctx.save_for_backward(*inputs, *results)
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, *out_grads: Tensor) -> Any:
+        saved = ctx.saved_tensors
+        gradients = ctx.op.backward_rule(ctx.params, saved[:ctx.count], saved[ctx.count:], out_grads)
+        return (None, None, None, *gradients)
+
+
+# --- the table ---------------------------------------------------------------------------------------------------------
+
+_TABLE: dict[str, Operator] = {}
+
+
+def operator(name: str, *aliases: str, **settings: Any) -> Callable[[Callable[..., Any]], Operator]:
+    """Decorator that enters a torch function into the table under `name` and `aliases`; see :class:`Operator`."""
+    def enter(function: Callable[..., Any]) -> Operator:
+        made = Operator(function, name, aliases, **settings)
+        for key in (name, *aliases):
+            if key in _TABLE:
+                raise ValueError(f"operator {key!r} is defined twice: {_TABLE[key]} and {made}")
+            _TABLE[key] = made
+        return made
+    return enter
+
+
+def find(name: str) -> Operator:
+    """The operator called `name`, by its canonical name or an alias.
+
+    Raises
+    ------
+    MXNetError
+        For a name that is in no file of ``ganmod/ops``, with the closest one there is.
+    """
+    try:
+        return _TABLE[name]
+    except KeyError:
+        raise base.MXNetError(f"operator {name!r} is not known{base.suggest(name, _TABLE)}") from None
+
+
+def table() -> dict[str, Operator]:
+    """Every name, aliases included, with its operator."""
+    return dict(_TABLE)
+
+
+def elementwise(_p: Params, s: ShapeTable) -> None:
+    """The shape rule of elementwise operators: all inputs and outputs have one shape."""
+    s.same(s)
