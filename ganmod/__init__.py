@@ -1,6 +1,29 @@
 """ganmod: MXNet's Module API, running on PyTorch. ``import ganmod as mx``."""
-from . import attribute, base, context, name, ndarray, registry
+from . import (
+               attribute,
+               base,
+               context,
+               executor,
+               initializer,
+               io,
+               kvstore,
+               lr_scheduler,
+               model,
+               module,
+               name,
+               ndarray,
+               optimizer,
+               random,
+               registry,
+               symbol,
+)
+from . import initializer as init
+from . import kvstore as kv
+from . import module as mod
 from . import ndarray as nd
+from . import optimizer as opt
+from . import random as rnd
+from . import symbol as sym
 from .attribute import AttrScope
 from .base import MXNetError
 from .context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus

@@ -1,6 +1,15 @@
 """``mx.nd``: arrays and the imperative face of every operator."""
+from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
+from . import methods as _methods
+from . import random
+from .arithmetic import *  # noqa: F403
+from .creation import *  # noqa: F403
+from .files import load, load_frombuffer, save
+from .manipulation import *  # noqa: F403
 from .ndarray import NDArray, from_torch
 from .operators import make_function as _make_function
 
 _namespaces.fill(globals(), _make_function)
+split_v2 = _fluent.make_split_v2(globals()["_internal"]._split_v2)
+_fluent.attach(NDArray, globals())

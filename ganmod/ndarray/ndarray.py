@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Callable, Iterator, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 import torch
 
-from ..base import InputError, MXNetError, ShapeError, numeric_types, to_numpy_dtype, to_torch_dtype
-from ..context import Context, cpu, gpu
+from ..base import InputError, MXNetError, ShapeError, dtype_name, numeric_types, to_numpy_dtype, to_torch_dtype
+from ..context import Context, cpu, gpu, num_gpus
 from ..ops import registry as ops
 from ..ops.shapes import reshape_target
+from . import indexing
+from .running import run
 
 __all__ = ["NDArray", "from_torch", "context_of", "as_tensor", "invoke"]
 
@@ -22,17 +24,23 @@ def context_of(tensor: torch.Tensor) -> Context:
     return gpu(tensor.device.index or 0) if tensor.device.type == "cuda" else cpu(0)
 
 
-# --- running operators -----------------------------------------------------------------------------------------------------
+# --- running operators -------------------------------------------------------------------------------------------
 
 def invoke(op: ops.Operator, inputs: Sequence["NDArray"], attributes: dict[str, Any],
            out: "NDArray | Sequence[NDArray] | None" = None) -> Any:
-    """Run an operator on arrays: one array, or a list where it has several outputs; written into `out` if given."""
-    params = op.parse(attributes)
-    tensors = [a._tensor for a in inputs]
-    ctx = inputs[0]._ctx if inputs else None
-    results, replaced = op.run(tensors, params, training=False)
+    """Run an operator on arrays: one array, or a list where it has several outputs; written into `out` if given.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes or dtypes of the inputs do not fit together.
+    MXNetError
+        If the operator fails for another reason.
+    """
+    results = run(op, [a._tensor for a in inputs], attributes)
     if out is None:
-        arrays = [NDArray(_own(r, tensors), ctx) for r in results]
+        ctx = inputs[0]._ctx if inputs else None
+        arrays = [NDArray(r, ctx) for r in results]
     else:
         arrays = [out] if isinstance(out, NDArray) else list(out)
         for array, result in zip(arrays, results):
@@ -40,50 +48,65 @@ def invoke(op: ops.Operator, inputs: Sequence["NDArray"], attributes: dict[str, 
     return arrays[0] if len(arrays) == 1 else arrays
 
 
-def _own(result: torch.Tensor, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    """`result` in memory of its own: operators may return views of their inputs, MXNet's return copies."""
-    if not result.is_contiguous():
-        return result.clone(memory_format=torch.contiguous_format)
-    memory = result.untyped_storage().data_ptr()
-    return result.clone() if any(memory == i.untyped_storage().data_ptr() for i in inputs) else result
+def _operand(array: "NDArray", other: Any) -> "NDArray | None":
+    """The other side of an operator symbol as an array; numpy's take the dtype of this one."""
+    if isinstance(other, np.ndarray):
+        return NDArray(as_tensor(other, array._tensor).to(array._tensor.dtype))
+    return other if isinstance(other, NDArray) else None
 
 
-def _binary(array_op: str, scalar_op: str) -> Callable[["NDArray", Any], Any]:
-    """A method for an operator symbol: broadcasting between arrays, or with a scalar on the other side."""
+def _binary(array_op: str, scalar_op: str, refuse: bool = False) -> Callable[["NDArray", Any], Any]:
+    """A method for an operator symbol: broadcasting between arrays, or with a number on the other side."""
     def apply(self: "NDArray", other: Any) -> Any:
         if isinstance(other, numeric_types):
-            return invoke(ops.find(scalar_op), [self], {"scalar": _scalar(other)})
-        if isinstance(other, np.ndarray):
-            other = NDArray(as_tensor(other, self._tensor))
-        if not isinstance(other, NDArray):
-            return NotImplemented
-        return invoke(ops.find(array_op), [self, other], {})
+            return invoke(ops.find(scalar_op), [self], {"scalar": _plain(other)})
+        operand = _operand(self, other)
+        if operand is not None:
+            return invoke(ops.find(array_op), [self, operand], {})
+        if refuse:                                         # == and != would quietly compare identities
+            raise InputError(f"an NDArray compares with arrays and numbers, not with {type(other).__name__}")
+        return NotImplemented
     return apply
 
 
-def _reflected(scalar_op: str) -> Callable[["NDArray", Any], Any]:
-    """A method for ``scalar <op> array``."""
+def _reflected(array_op: str, scalar_op: str) -> Callable[["NDArray", Any], Any]:
+    """A method for ``number <op> array``, or a numpy array on the left."""
     def apply(self: "NDArray", other: Any) -> Any:
-        if not isinstance(other, numeric_types):
-            return NotImplemented
-        return invoke(ops.find(scalar_op), [self], {"scalar": _scalar(other)})
+        if isinstance(other, numeric_types):
+            return invoke(ops.find(scalar_op), [self], {"scalar": _plain(other)})
+        operand = _operand(self, other)
+        return NotImplemented if operand is None else invoke(ops.find(array_op), [operand, self], {})
     return apply
 
 
 def _in_place(method: str, symbol: str) -> Callable[["NDArray", Any], "NDArray"]:
     """A method that writes into the array's own memory."""
     def apply(self: "NDArray", other: Any) -> "NDArray":
+        mine = self._tensor
         if isinstance(other, numeric_types):
-            operand: Any = _scalar(other)
-            if not self._tensor.is_floating_point():
-                operand = int(operand)                     # as in MXNet, the scalar takes the array's dtype
+            operand: Any = indexing.number_for(other, mine.dtype)
         else:
-            operand = as_tensor(other, self._tensor).to(self._tensor.dtype)
+            array = _operand(self, other)
+            if array is None:
+                return NotImplemented
+            operand = array._tensor
+            if operand.dtype is not mine.dtype:
+                raise ShapeError(f"{symbol} needs arrays of one dtype, got {dtype_name(mine.dtype)} and "
+                                 f"{dtype_name(operand.dtype)}; use .astype")
         try:
-            getattr(self._tensor, method)(operand)
+            getattr(mine, method)(operand)
         except RuntimeError as error:
             raise ShapeError(f"{symbol}: shapes {self.shape} and {getattr(other, 'shape', ())} do not fit: "
                              f"{error}") from error
+        return self
+    return apply
+
+
+def _in_place_through(operation: Callable[[Any, Any], Any]) -> Callable[["NDArray", Any], "NDArray"]:
+    """A method that computes anew and writes the result into the array's own memory."""
+    def apply(self: "NDArray", other: Any) -> "NDArray":
+        made = operation(self, other)
+        indexing.write(self._tensor, Ellipsis, made._tensor, _unwrap)
         return self
     return apply
 
@@ -111,6 +134,10 @@ class NDArray:
 
     __array_priority__ = 1000.0
     __slots__ = ("_tensor", "_ctx", "__weakref__")
+
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            """The operators that :mod:`ganmod.ops.fluent` makes methods of: ``a.sum(axis=1)``."""
 
     def __init__(self, data: torch.Tensor, ctx: Optional[Context] = None) -> None:
         if not isinstance(data, torch.Tensor):
@@ -160,7 +187,8 @@ class NDArray:
     @property
     def T(self) -> "NDArray":  # noqa: N802
         """A copy with the axes reversed."""
-        return NDArray(self._tensor.permute(*reversed(range(self.ndim))).contiguous().clone(), self._ctx)
+        return NDArray(self._tensor.permute(*reversed(range(self.ndim))).clone(memory_format=torch.contiguous_format),
+                       self._ctx)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.shape))
@@ -181,7 +209,7 @@ class NDArray:
         for k in range(len(self)):
             yield self[k]
 
-    # --- in and out ------------------------------------------------------------------------------------------------
+    # --- in and out ----------------------------------------------------------------------------------------------
 
     def as_torch(self) -> torch.Tensor:
         """The tensor itself, shared; what is written to it is seen here."""
@@ -223,6 +251,13 @@ class NDArray:
         made = self.asnumpy()
         return made if dtype is None else made.astype(dtype)
 
+    def to_dlpack_for_read(self) -> Any:
+        """A DLPack capsule over the memory, once the values are computed."""
+        self.wait_to_read()
+        return torch.utils.dlpack.to_dlpack(self._tensor)
+
+    to_dlpack_for_write = to_dlpack_for_read
+
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self._tensor.__dlpack__(**kwargs)
 
@@ -238,7 +273,7 @@ class NDArray:
     def __deepcopy__(self, _memo: Any) -> "NDArray":
         return self.copy()
 
-    # --- copying ---------------------------------------------------------------------------------------------------
+    # --- copying -------------------------------------------------------------------------------------------------
 
     def copy(self) -> "NDArray":
         """A copy on the same context."""
@@ -296,7 +331,21 @@ class NDArray:
 
     wait_to_write = wait_to_read
 
-    # --- shapes ----------------------------------------------------------------------------------------------------
+    # --- shapes --------------------------------------------------------------------------------------------------
+
+    def expand_dims(self, axis: int, inplace: bool = False) -> "NDArray":
+        """A copy (a view with `inplace`) with a new axis of size 1 at `axis`."""
+        made = invoke(ops.find("expand_dims"), [self], {"axis": axis})
+        return self.reshape(made.shape) if inplace else made
+
+    def flatten(self, inplace: bool = False) -> "NDArray":
+        """A copy (a view with `inplace`) with all axes but the first joined."""
+        return self.reshape((0, -1)) if inplace else invoke(ops.find("Flatten"), [self], {})
+
+    def squeeze(self, axis: "int | Sequence[int] | None" = None, inplace: bool = False) -> "NDArray":
+        """A copy (a view with `inplace`) without the axes of size 1, or those of them that `axis` names."""
+        made = invoke(ops.find("squeeze"), [self], {} if axis is None else {"axis": axis})
+        return self.reshape(made.shape) if inplace else made
 
     def reshape(self, *shape: Any, **kwargs: Any) -> "NDArray":
         """A view of another shape, with MXNet's codes 0, -1, -2, -3 and -4 and its ``reverse``.
@@ -313,20 +362,20 @@ class NDArray:
         codes = (codes,) if isinstance(codes, (int, np.integer)) else tuple(map(int, codes))
         return NDArray(self._tensor.reshape(reshape_target(self.shape, codes, reverse)), self._ctx)
 
-    # --- arithmetic ------------------------------------------------------------------------------------------------
+    # --- arithmetic ----------------------------------------------------------------------------------------------
 
     __add__ = __radd__ = _binary("broadcast_add", "_plus_scalar")
     __sub__ = _binary("broadcast_sub", "_minus_scalar")
-    __rsub__ = _reflected("_rminus_scalar")
+    __rsub__ = _reflected("broadcast_sub", "_rminus_scalar")
     __mul__ = __rmul__ = _binary("broadcast_mul", "_mul_scalar")
     __truediv__ = _binary("broadcast_div", "_div_scalar")
-    __rtruediv__ = _reflected("_rdiv_scalar")
+    __rtruediv__ = _reflected("broadcast_div", "_rdiv_scalar")
     __mod__ = _binary("broadcast_mod", "_mod_scalar")
-    __rmod__ = _reflected("_rmod_scalar")
+    __rmod__ = _reflected("broadcast_mod", "_rmod_scalar")
     __pow__ = _binary("broadcast_power", "_power_scalar")
-    __rpow__ = _reflected("_rpower_scalar")
-    __eq__ = _binary("broadcast_equal", "_equal_scalar")  # type: ignore[assignment]
-    __ne__ = _binary("broadcast_not_equal", "_not_equal_scalar")  # type: ignore[assignment]
+    __rpow__ = _reflected("broadcast_power", "_rpower_scalar")
+    __eq__ = _binary("broadcast_equal", "_equal_scalar", refuse=True)
+    __ne__ = _binary("broadcast_not_equal", "_not_equal_scalar", refuse=True)
     __gt__ = _binary("broadcast_greater", "_greater_scalar")
     __ge__ = _binary("broadcast_greater_equal", "_greater_equal_scalar")
     __lt__ = _binary("broadcast_lesser", "_lesser_scalar")
@@ -334,7 +383,8 @@ class NDArray:
     __iadd__ = _in_place("add_", "+=")
     __isub__ = _in_place("sub_", "-=")
     __imul__ = _in_place("mul_", "*=")
-    __imod__ = _in_place("remainder_", "%=")
+    __itruediv__ = _in_place_through(operator.truediv)
+    __imod__ = _in_place_through(operator.mod)
 
     def __neg__(self) -> "NDArray":
         return NDArray(-self._tensor, self._ctx)
@@ -342,37 +392,40 @@ class NDArray:
     def __abs__(self) -> "NDArray":
         return NDArray(self._tensor.abs(), self._ctx)
 
-    def __itruediv__(self, other: Any) -> "NDArray":
-        if self._tensor.is_floating_point():
-            return _in_place("div_", "/=")(self, other)
-        self._tensor.copy_((self / other)._tensor)         # integers divide as the operator does
-        return self
-
-    # --- elements --------------------------------------------------------------------------------------------------
+    # --- elements ------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> "NDArray":
-        return NDArray(self._tensor[_torch_key(key, self.shape)], self._ctx)
+        """The part that a number, slices, arrays or a mask name: a view if it is one stretch of memory, else a copy."""
+        return NDArray(indexing.read(self._tensor, key, _unwrap), self._ctx)
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        """Write a number or an array, which broadcasts and is cast, into a part of this array."""
+        mine = self._tensor
         if isinstance(value, numeric_types):
-            if isinstance(key, slice) and key == slice(None):
-                self._tensor.fill_(_scalar(value))
+            number = indexing.number_for(value, mine.dtype)
+            if isinstance(key, slice) and key == _EVERYTHING:
+                mine.fill_(number)
             else:
-                self._tensor[_torch_key(key, self.shape)] = _scalar(value)
+                indexing.write(mine, key, number, _unwrap)
             return
-        source = as_tensor(value, self._tensor)
-        target_key = _torch_key(key, self.shape)
-        target = self._tensor[target_key]
-        if source.dim() > target.dim() and source.numel() == target.numel():
-            source = source.reshape(target.shape)          # (1, 3) into a row of 3
-        try:
-            self._tensor[target_key] = source.to(self._tensor.dtype)
-        except (RuntimeError, IndexError) as error:
-            raise ShapeError(f"cannot write an array of shape {tuple(source.shape)} into [{key!r}] of an array of "
-                             f"shape {self.shape}, which has shape {tuple(target.shape)}") from error
+        source = as_tensor(value, mine)
+        if isinstance(key, slice) and key == _EVERYTHING and source.shape == mine.shape:
+            mine.copy_(source)
+        else:
+            indexing.write(mine, key, source, _unwrap)
+
+    def _sync_copyfrom(self, source_array: Any) -> None:
+        """Write an array-like of the same shape."""
+        self[:] = source_array
+
+
+_EVERYTHING = slice(None)
 
 
 def _rebuild(tensor: torch.Tensor, ctx: Context) -> NDArray:
+    """What unpickling calls; an array from a GPU that is not here comes to the CPU."""
+    if ctx.device_type == "gpu" and ctx.device_id >= num_gpus():
+        ctx = cpu()
     return NDArray(tensor.to(ctx.device), ctx)
 
 
@@ -402,50 +455,11 @@ def as_tensor(value: Any, like: torch.Tensor) -> torch.Tensor:
         raise InputError(f"expected an NDArray, a numpy array or nested lists of numbers, got {value!r:.80}") from None
 
 
-def _scalar(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """A number without numpy's type."""
     return value.item() if isinstance(value, np.generic) else value
 
 
-# --- indexing ------------------------------------------------------------------------------------------------------------
-
-def _torch_key(key: Any, shape: tuple[int, ...]) -> Any:
-    """A numpy-style key in torch's terms: arrays become index tensors, negative steps too."""
-    if isinstance(key, (int, np.integer)):
-        _check_bounds(int(key), 0, shape)
-        return int(key)
-    keys = list(key) if isinstance(key, tuple) else [key]
-    indexed = sum(k is not None and k is not Ellipsis for k in keys)
-    if indexed > len(shape):
-        raise IndexError(f"too many indices: {indexed} for an array of shape {shape}")
-    made, axis = [], 0
-    for k in keys:
-        if k is Ellipsis:
-            axis += len(shape) - indexed
-            made.append(k)
-        elif k is None:
-            made.append(k)
-        else:
-            made.append(_one_key(k, axis, shape))
-            axis += 1
-    return tuple(made)
-
-
-def _one_key(key: Any, axis: int, shape: tuple[int, ...]) -> Any:
-    if isinstance(key, (int, np.integer)):
-        _check_bounds(int(key), axis, shape)
-        return int(key)
-    if isinstance(key, slice):
-        if key.step is not None and key.step < 0:
-            return torch.arange(shape[axis])[list(range(*key.indices(shape[axis])))]
-        return key
-    if isinstance(key, NDArray):
-        key = key._tensor
-    elif not isinstance(key, torch.Tensor):
-        key = torch.as_tensor(np.asarray(key))
-    return key if key.dtype is torch.bool else key.long()
-
-
-def _check_bounds(index: int, axis: int, shape: tuple[int, ...]) -> None:
-    if not -shape[axis] <= index < shape[axis]:
-        raise IndexError(f"index {index} is out of bounds for axis {axis} with size {shape[axis]} "
-                         f"(the array has shape {shape})")
+def _unwrap(value: Any) -> Any:
+    """What stands in a key, as a tensor where it is an array of ours."""
+    return value._tensor if isinstance(value, NDArray) else value

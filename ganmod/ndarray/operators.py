@@ -1,17 +1,16 @@
 """``mx.nd.X``: one function for every entry of the operator table."""
 from __future__ import annotations
 
-import inspect
 from typing import Any, Callable, Optional
 
 import torch
 
 from ..base import InputError
-from ..context import Context, current_context
 from ..ops import registry as ops
+from .creation import as_context
 from .ndarray import NDArray, invoke
 
-__all__ = ["make_function", "signature_of"]
+__all__ = ["make_function"]
 
 
 def make_function(op: ops.Operator, name: str) -> Callable[..., Any]:
@@ -23,18 +22,8 @@ def make_function(op: ops.Operator, name: str) -> Callable[..., Any]:
         return _create(op, attributes, ctx, out)
 
     function.__name__, function.__qualname__, function.__module__ = name, name, "ganmod.ndarray"
-    function.__doc__, function.__signature__ = op.__doc__, signature_of(op)  # type: ignore[attr-defined]
+    function.__doc__, function.__signature__ = op.__doc__, op.signature  # type: ignore[attr-defined]
     return function
-
-
-def signature_of(op: ops.Operator) -> inspect.Signature:
-    """What ``help(mx.nd.X)`` shows: the inputs, then the attributes with their defaults."""
-    kind = inspect.Parameter
-    inputs = [kind("data", kind.VAR_POSITIONAL)] if op.variadic else \
-        [kind(i.name, kind.POSITIONAL_OR_KEYWORD, default=None) for i in op.inputs]
-    attributes = [kind(a.name, kind.KEYWORD_ONLY, default=a.default, annotation=a.annotation)
-                  for a in op.attributes.values()]
-    return inspect.Signature(inputs + attributes)
 
 
 def _is_array(value: Any) -> bool:
@@ -59,7 +48,9 @@ def _ordered(op: ops.Operator, inputs: dict[str, Any], attributes: dict[str, Any
 
 def _create(op: ops.Operator, attributes: dict[str, Any], ctx: Any, out: Any) -> Any:
     """Run an operator without inputs where `ctx` says: factory functions follow torch's default device."""
-    context = ctx if isinstance(ctx, Context) else out.context if out is not None else current_context()
+    context = as_context(ctx) if out is None else out.context
+    if out is not None and "shape" in op.attributes and "shape" not in attributes:
+        attributes = {**attributes, "shape": out.shape}
     with torch.device(context.device):
         made = invoke(op, [], attributes, out)
     if out is None:

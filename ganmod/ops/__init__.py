@@ -1,5 +1,24 @@
 """The operator table: importing this package fills it."""
-from . import dense
+from . import (
+               activation,
+               arithmetic,
+               conv,
+               creation,
+               dense,
+               elemwise,
+               expanding,
+               joining,
+               loss,
+               matrix,
+               norm,
+               pooling,
+               random,
+               reduce,
+               shaping,
+               slicing,
+)
 from .registry import Operator, find, operator, table
 
-__all__ = ["Operator", "dense", "find", "operator", "table"]
+__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "dense",
+           "elemwise", "expanding", "joining", "loss", "matrix", "norm", "pooling", "random", "reduce",
+           "shaping", "slicing"]

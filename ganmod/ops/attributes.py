@@ -24,8 +24,11 @@ Shape = tuple[int, ...]
 Floats = tuple[float, ...]
 
 
-class DType:
-    """Annotation of a dtype attribute; the parsed value is a ``torch.dtype``."""
+if typing.TYPE_CHECKING:
+    DType = torch.dtype
+else:
+    class DType:
+        """Annotation of a dtype attribute; the parsed value is a ``torch.dtype``."""
 
 
 _LONG = re.compile(r"(?<=\d)L\b")

@@ -60,6 +60,10 @@ class Attribute:
         return self.default is inspect.Parameter.empty
 
 
+def _numbered(_attributes: dict[str, Any], number: int) -> list[str]:
+    return [f"arg{k}" for k in range(number)]
+
+
 Params = types.SimpleNamespace
 ShapeRule = Callable[[Params, ShapeTable], None]
 BackwardRule = Callable[[Params, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], Sequence[Optional[Tensor]]]
@@ -88,6 +92,8 @@ class Operator:
         Whether the gradient ignores the head gradient, so that ``backward()`` needs none.
     count : str
         For variadic operators (``*data``): the attribute that counts the inputs.
+    names : callable(attributes, number) -> list of str
+        For variadic operators: the names of the inputs, where they are not ``arg0``, ``arg1``, ….
     resolve : callable(params)
         Completes parameters whose default depends on others, after parsing.
     traceable : bool
@@ -99,10 +105,12 @@ class Operator:
                  outputs: Union[Sequence[str], Callable[[Params], Sequence[str]]] = ("output",),
                  hidden: Union[int, Callable[[Params], int]] = 0, mutates: Sequence[str] = (),
                  loss: Union[bool, Callable[[Params], bool]] = False, count: Optional[str] = None,
+                 names: Callable[[dict[str, Any], int], list[str]] = _numbered,
                  shapes: Optional[ShapeRule] = None, resolve: Optional[Callable[[Params], None]] = None,
                  traceable: bool = True) -> None:
         self.function, self.name, self.aliases = function, name, tuple(aliases)
         self.present, self.count, self.resolve, self.traceable = present or {}, count, resolve, traceable
+        self._names = names
         self._outputs, self._hidden, self._loss = outputs, hidden, loss
         self.shape_rule, self.type_rule = shapes, None  # type: Optional[ShapeRule], Optional[TypeRule]
         self.backward_rule: Optional[BackwardRule] = None
@@ -191,7 +199,7 @@ class Operator:
         """The names of the inputs present under these attributes; variadic ones are ``arg0``, ``arg1``, …."""
         if self.variadic:
             number = getattr(params, self.count) if self.count else given
-            return [i.name for i in self.inputs] + [f"arg{k}" for k in range(number)]
+            return [i.name for i in self.inputs] + self._names(vars(params), number)
         return [i.name for i in self.inputs if i.name not in self.present or self.present[i.name](params)]
 
     def output_names(self, params: Params) -> list[str]:
@@ -223,9 +231,12 @@ class Operator:
             results = _CustomGradient.apply(self, params, training, *inputs)
         else:
             results = self._call(inputs, params, training)
+        if not self.mutates:
+            return results, {}
         number = len(results) - len(self.mutates)
+        old = dict(zip(self.input_names(params), inputs))
         replaced = zip(self.mutates, results[number:])
-        return results[:number], {name: new for name, new in replaced if training}
+        return results[:number], {name: new for name, new in replaced if training and new is not old[name]}
 
     def _call(self, inputs: Sequence[Tensor], params: Params, training: bool) -> tuple[Tensor, ...]:
         settings = dict(vars(params))
@@ -246,6 +257,15 @@ class Operator:
         """The order of positional arguments: the inputs, then the attributes."""
         return tuple(i.name for i in self.inputs) + tuple(self.attributes)
 
+    @property
+    def signature(self) -> inspect.Signature:
+        """What ``help(mx.nd.X)`` shows: the inputs, then the attributes with their defaults."""
+        kind = inspect.Parameter
+        inputs = [kind("data", kind.VAR_POSITIONAL)] if self.variadic else \
+            [kind(i.name, kind.POSITIONAL_OR_KEYWORD, default=None) for i in self.inputs]
+        return inspect.Signature(inputs + [kind(a.name, kind.KEYWORD_ONLY, default=a.default, annotation=a.annotation)
+                                           for a in self.attributes.values()])
+
     def split_arguments(self, args: Sequence[Any], kwargs: dict[str, Any], is_input: Callable[[Any], bool]) \
             -> tuple[dict[str, Any], dict[str, Any]]:
         """Sort a call's arguments into inputs and attributes, both by name; what is ``None`` counts as not given.
@@ -264,7 +284,7 @@ class Operator:
                 data = list(data[0])
             if "data" in rest and not data:
                 data = list(rest.pop("data"))
-            inputs = {fixed[k] if k < len(fixed) else f"arg{k - len(fixed)}": v for k, v in enumerate(data)}
+            inputs = dict(zip(fixed + self._names(rest, max(0, len(data) - len(fixed))), data))
             if self.count and self.count not in rest:
                 rest[self.count] = max(0, len(data) - len(fixed)) or sum(k.startswith("arg") for k in rest)
         else:

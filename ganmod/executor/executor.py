@@ -1,0 +1,305 @@
+"""``Executor``: a symbol bound to storage, driven by explicit forward and backward calls."""
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, Optional, Sequence, Union
+
+import torch
+
+from ..base import InputError, MXNetError, ShapeError, StateError, suggest
+from ..context import Context
+from ..ndarray.ndarray import NDArray, as_tensor
+from ..symbol import Symbol
+from .lower import heads_needed, lower, untraceable
+from .trace import EagerPrograms, Forward, Programs, Structure, record
+
+__all__ = ["Executor", "ProgramCache"]
+
+ProgramCache = dict[Any, Union[Programs, EagerPrograms]]
+Monitor = Callable[[str, NDArray], None]
+
+
+class Executor:
+    """Storage for a symbol's arguments, gradients and states, and the programs that run over it.
+
+    Made by :meth:`Symbol.bind` and :meth:`Symbol.simple_bind`. The arrays keep their identity for the executor's life;
+    :attr:`outputs` are handles that show the values of the latest forward.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        What to compute.
+    ctx : Context
+        Where.
+    args, grads, aux : dict of str to NDArray
+        Arguments; gradients, for the arguments that have one; auxiliary states.
+    grad_req : dict of str to str
+        ``'write'``, ``'add'`` or ``'null'`` for each argument.
+    programs : dict
+        Recorded programs to share with other executors of the same symbol.
+
+    >>> import ganmod as mx
+    >>> x = mx.sym.Variable('x')
+    >>> exe = (x * x).bind(mx.cpu(), {'x': mx.nd.array([3.])}, {'x': mx.nd.zeros((1,))})
+    >>> exe.forward(is_train=True)[0].asscalar(), exe.backward(mx.nd.ones((1,))), exe.grad_dict['x'].asscalar()
+    (np.float32(9.0), None, np.float32(6.0))
+    """
+
+    def __init__(self, symbol: Symbol, ctx: Context, args: dict[str, NDArray], grads: dict[str, NDArray],
+                 grad_req: dict[str, str], aux: dict[str, NDArray], outputs: Sequence[torch.Tensor],
+                 programs: Optional[ProgramCache] = None) -> None:
+        self._symbol, self._ctx, self._grad_req = symbol, ctx, grad_req
+        self.arg_dict, self.aux_dict = args, aux
+        self.grad_dict: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
+        self.outputs = [NDArray(o, ctx) for o in outputs]
+        self._names = list(args)
+        self._gradient_names = [n for n in self._names if grad_req[n] != "null" and n in grads
+                                and args[n].as_torch().is_floating_point()]
+        self._programs: ProgramCache = {} if programs is None else programs
+        self._needs_head = heads_needed(symbol, set(self._gradient_names))
+        self._monitor: Optional[Monitor] = None
+        self._monitor_all = False
+        self._last: Optional[Forward] = None
+        self._mode: Optional[bool] = None
+
+    # --- what it holds ---------------------------------------------------------------------------------------------
+
+    @property
+    def arg_arrays(self) -> list[NDArray]:
+        """The arguments, in the order of the symbol's ``list_arguments``."""
+        return list(self.arg_dict.values())
+
+    @property
+    def grad_arrays(self) -> list[Optional[NDArray]]:
+        """The gradients in the order of the arguments, ``None`` where there is none."""
+        return list(self.grad_dict.values())
+
+    @property
+    def aux_arrays(self) -> list[NDArray]:
+        """The auxiliary states, in the order of the symbol's ``list_auxiliary_states``."""
+        return list(self.aux_dict.values())
+
+    @property
+    def output_dict(self) -> dict[str, NDArray]:
+        """The outputs by name."""
+        return dict(zip(self._symbol.list_outputs(), self.outputs))
+
+    def get_optimized_symbol(self) -> Symbol:
+        """The symbol that is run."""
+        return self._symbol
+
+    def debug_str(self) -> str:
+        """The graph in words, and the recorded program of a training forward and its gradients if there is one."""
+        programs = [p for key, p in self._programs.items() if key[0]]
+        return self._symbol.debug_str() + (f"\nRecorded program:\n{programs[0].code()}" if programs else "")
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def forward(self, is_train: bool = False, **kwargs: Any) -> list[NDArray]:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        is_train : bool
+            Whether dropout drops, batch normalisation uses and updates batch statistics, and so on.
+        **kwargs : NDArray, numpy array or list
+            Values to copy into arguments first, by name.
+
+        Returns
+        -------
+        list of NDArray
+            The output handles, always the same ones.
+
+        Raises
+        ------
+        InputError
+            For a name that is no argument.
+        ShapeError
+            For a value whose shape is not the bound one.
+        """
+        for name, value in kwargs.items():
+            self._feed(name, value)
+        self._run_forward(bool(is_train), keep=bool(is_train) and bool(self._gradient_names))
+        assert self._last is not None
+        for handle, tensor in zip(self.outputs, self._last.outputs):
+            handle._tensor = tensor
+        return self.outputs
+
+    def _feed(self, name: str, value: Any) -> None:
+        if name not in self.arg_dict:
+            raise InputError(f"forward(): there is no argument {name!r}{suggest(name, self.arg_dict)}")
+        target = self.arg_dict[name].as_torch()
+        source = as_tensor(value, target)
+        if source.shape != target.shape:
+            raise ShapeError(f"forward(): {name!r} is bound with shape {tuple(target.shape)}, got {tuple(source.shape)}; "
+                             "use reshape() to bind other shapes")
+        target.copy_(source)
+
+    def _run_forward(self, training: bool, keep: bool, update: bool = True) -> None:
+        """Run a forward program; `keep` what a backward needs, `update` the states."""
+        programs = self._programs_for(training, keep)
+        result = programs.forward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays))
+        if update:
+            for name, value in result.replaced.items():
+                (self.aux_dict if name in self.aux_dict else self.arg_dict)[name].as_torch().copy_(value)
+        observed = result.outputs[len(self.outputs):]
+        if self._monitor is not None and update:
+            self._show(observed)
+        self._last = result._replace(outputs=result.outputs[:len(self.outputs)])
+        self._mode, self._kept = training, keep
+
+    def backward(self, out_grads: Any = None, is_train: bool = True, wanted: Optional[Iterable[str]] = None) -> None:
+        """Compute gradients of the latest forward into the gradient arrays, as each argument's ``grad_req`` says.
+
+        May be called repeatedly; uses the current values of the arguments. After a forward with ``is_train=False``
+        what is needed is computed again, in that mode.
+
+        Parameters
+        ----------
+        out_grads : NDArray, list or dict of NDArray, optional
+            The head gradient of each output. Outputs of loss layers need none, and ignore theirs.
+        wanted : iterable of str, optional
+            The arguments whose gradients to compute; by default all that were bound with a gradient. The other
+            gradient arrays are left as they are, and what only they need is not computed.
+
+        Raises
+        ------
+        StateError
+            Before any forward.
+        MXNetError
+            Without a head gradient for an output that is no loss.
+        """
+        if self._last is None:
+            raise StateError("backward() needs forward() first")
+        names = self._wanted_names(wanted)
+        heads = self._heads(out_grads)
+        if not names:
+            return
+        if not self._kept:
+            self._run_forward(bool(self._mode), keep=True, update=False)
+        wish = tuple(self._names.index(n) for n in names)
+        programs = self._programs_for(bool(self._mode), True)
+        gradients = programs.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
+                                      self._last.saved, wish)
+        for name, gradient in zip(names, gradients):
+            self._write_gradient(name, gradient)
+
+    def _wanted_names(self, wanted: Optional[Iterable[str]]) -> list[str]:
+        if wanted is None:
+            return self._gradient_names
+        chosen = set(wanted)
+        for name in chosen:
+            if name not in self._gradient_names:
+                raise InputError(f"backward(): {name!r} was not bound with a gradient"
+                                 f"{suggest(name, self._gradient_names)}")
+        return [n for n in self._gradient_names if n in chosen]
+
+    def _heads(self, out_grads: Any) -> list[torch.Tensor]:
+        names = self._symbol.list_outputs()
+        if isinstance(out_grads, dict):
+            given = [out_grads.get(n) for n in names]
+        else:
+            given = [out_grads] if isinstance(out_grads, (NDArray, torch.Tensor)) else list(out_grads or [])
+        if len(given) > len(names):
+            raise InputError(f"backward() got {len(given)} head gradients for {len(names)} outputs: {', '.join(names)}")
+        given += [None] * (len(names) - len(given))
+        return [self._head(n, o, g, needed) for n, o, g, needed in
+                zip(names, self.outputs, given, self._needs_head)]
+
+    def _head(self, name: str, output: NDArray, given: Any, needed: bool) -> torch.Tensor:
+        if given is None:
+            if needed:
+                raise MXNetError(f"backward() needs a head gradient for the output {name!r}, which is no loss layer: "
+                                 "give out_grads, or put a loss such as MakeLoss on it")
+            return output.as_torch()                       # its place only: no program reads it
+        tensor = as_tensor(given, output.as_torch())
+        if tensor.shape != output.shape:
+            if tensor.numel() != output.size or needed is False:
+                tensor = self._checked_head(name, output, tensor, needed)
+            tensor = tensor.reshape(output.shape)
+        return tensor.to(output.as_torch().dtype)
+
+    def _checked_head(self, name: str, output: NDArray, tensor: torch.Tensor, needed: bool) -> torch.Tensor:
+        if needed:
+            raise ShapeError(f"backward(): the head gradient of {name!r} has shape {tuple(tensor.shape)}, the output "
+                             f"{output.shape}")
+        return output.as_torch()
+
+    def _write_gradient(self, name: str, gradient: Optional[torch.Tensor]) -> None:
+        target = self.grad_dict[name]
+        assert target is not None
+        if self._grad_req[name] == "add":
+            if gradient is not None:
+                target.as_torch().add_(gradient)
+        elif gradient is None:
+            target.as_torch().zero_()
+        else:
+            target.as_torch().copy_(gradient)
+
+    # --- programs ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _tensors(arrays: Sequence[NDArray]) -> list[torch.Tensor]:
+        return [a.as_torch() for a in arrays]
+
+    def _programs_for(self, training: bool, differentiate: bool) -> Union[Programs, EagerPrograms]:
+        """The programs of a mode, recorded at first use and kept for these shapes."""
+        arguments, states = self._tensors(self.arg_arrays), self._tensors(self.aux_arrays)
+        wanted = tuple(self._names.index(n) for n in self._gradient_names) if differentiate else ()
+        key = (training, wanted, self._monitor is not None,
+               tuple((t.shape, t.dtype, t.device) for t in (*arguments, *states)))
+        if key not in self._programs:
+            symbol = self._symbol if self._monitor is None else self._observed_symbol()
+            heads = [torch.empty_like(o.as_torch()) for o in self.outputs]
+            self._programs[key] = self._made(symbol, training, Structure(arguments, states, wanted, heads))
+        return self._programs[key]
+
+    def _made(self, symbol: Symbol, training: bool, structure: Structure) -> Union[Programs, EagerPrograms]:
+        function = lower(symbol, training, self._ctx.device)
+        if untraceable(symbol):
+            return EagerPrograms(function, structure.wanted)
+        return record(function, structure)
+
+    # --- watching ------------------------------------------------------------------------------------------------------
+
+    def set_monitor_callback(self, callback: Optional[Monitor], monitor_all: bool = False) -> None:
+        """Call ``callback(name, array)`` for every node's outputs at each forward; with `monitor_all` inputs too.
+
+        ``None`` stops it.
+        """
+        self._monitor, self._monitor_all = callback, monitor_all
+
+    def _observed_symbol(self) -> Symbol:
+        return Symbol([*self._symbol.entries, *self._observed_entries()])
+
+    def _observed_entries(self) -> list[Any]:
+        return [e for e in self._symbol.get_internals().entries if e.node.op is not None]
+
+    def _show(self, observed: Sequence[torch.Tensor]) -> None:
+        assert self._monitor is not None
+        if self._monitor_all:
+            for name, array in (*self.arg_dict.items(), *self.aux_dict.items()):
+                self._monitor(name, array)
+        for entry, tensor in zip(self._observed_entries(), observed):
+            self._monitor(entry.name, NDArray(tensor, self._ctx))
+
+    # --- other shapes and values ---------------------------------------------------------------------------------------
+
+    def copy_params_from(self, arg_params: dict[str, NDArray], aux_params: Optional[dict[str, NDArray]] = None,
+                         allow_extra_params: bool = False) -> None:
+        """Copy values into arguments and auxiliary states by name.
+
+        Raises
+        ------
+        ValueError
+            For a name that is not bound, unless `allow_extra_params`.
+        """
+        for kind, bound, given in (("argument", self.arg_dict, arg_params), ("auxiliary state", self.aux_dict,
+                                                                             aux_params or {})):
+            for name, array in given.items():
+                if name in bound:
+                    if array.shape != bound[name].shape:
+                        raise ShapeError(f"copy_params_from(): {kind} {name!r} is bound with shape "
+                                         f"{bound[name].shape}, got {array.shape}")
+                    array.copyto(bound[name])
+                elif not allow_extra_params:
+                    raise ValueError(f"copy_params_from(): there is no {kind} {name!r}{suggest(name, bound)}")

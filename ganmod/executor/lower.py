@@ -1,0 +1,97 @@
+"""Lowering: a symbol becomes one function over torch tensors, the operators' forwards composed along the graph."""
+from __future__ import annotations
+
+from typing import Callable, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from ..base import MXNetError
+from ..symbol import Symbol
+from ..symbol.graph import Entry, Node, topological
+
+__all__ = ["lower", "heads_needed", "untraceable", "Lowered", "Observer"]
+
+#: function(arguments, states) -> (outputs, {name of an argument or state: its new value})
+Lowered = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[list[Tensor], dict[str, Tensor]]]
+#: Called with the name of every node output and its value.
+Observer = Callable[[str, Tensor], None]
+
+
+def lower(symbol: Symbol, training: bool, device: torch.device, observe: Optional[Observer] = None) -> Lowered:
+    """The torch function that a symbol describes.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        What to compute.
+    training : bool
+        Whether operators such as dropout and batch normalisation train.
+    device : torch.device
+        Where operators without inputs create their results.
+    observe : callable
+        Sees every intermediate result as it is computed.
+    """
+    nodes = topological(symbol.entries)
+    names = [*symbol.list_arguments(), *symbol.list_auxiliary_states()]
+    variables = {n.name: n for n in nodes if n.op is None}
+    operators = [n for n in nodes if n.op is not None]
+
+    def run(arguments: Sequence[Tensor], states: Sequence[Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
+        values: dict[tuple[int, int], Tensor] = {
+            (id(variables[name]), 0): value for name, value in zip(names, [*arguments, *states])}
+        replaced: dict[str, Tensor] = {}
+        with torch.device(device):
+            for node in operators:
+                _run_node(node, values, replaced, training, observe)
+        return [values[id(e.node), e.index] for e in symbol.entries], replaced
+
+    return run
+
+
+def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[str, Tensor], training: bool,
+              observe: Optional[Observer]) -> None:
+    assert node.op is not None
+    inputs = [values[id(e.node), e.index] for e in node.inputs]
+    try:
+        results, new = node.op.run(inputs, node.params, training)
+    except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        if isinstance(error, MXNetError):
+            raise
+        shapes = ", ".join(f"{n} {tuple(v.shape)}" for n, v in zip(node.input_names, inputs))
+        raise MXNetError(f"operator {node.op.name} {node.name!r} failed on {shapes}: {error}") from error
+    for k, result in enumerate(results):
+        values[id(node), k] = result
+        if observe is not None:
+            observe(node.output_names[k], result)
+    for name, entry in zip(node.input_names, node.inputs):
+        if name in new and entry.node.op is None:
+            replaced[entry.node.name] = new[name]
+
+
+def heads_needed(symbol: Symbol, wanted: set[str]) -> list[bool]:
+    """For each output, whether some gradient of the `wanted` arguments depends on its head gradient.
+
+    It does where a path leads from the output to such an argument without passing a loss layer.
+    """
+    return [_reaches(entry, wanted) for entry in symbol.entries]
+
+
+def _reaches(entry: Entry, wanted: set[str]) -> bool:
+    todo, seen = [entry.node], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.op is None:
+            if node.name in wanted:
+                return True
+        elif not node.op.ignores_head(node.params):
+            todo += [e.node for e in node.inputs]
+    return False
+
+
+def untraceable(symbol: Symbol) -> Optional[str]:
+    """The name of an operator whose results' shapes depend on values, if the symbol has one."""
+    return next((n.op.name for n in topological(symbol.entries) if n.op is not None and not n.op.traceable), None)

@@ -1,0 +1,229 @@
+"""Recording: a lowered symbol becomes a forward and a backward program, straight lines of torch calls.
+
+Outputs and gradients are recorded together, over fake tensors, as one graph. It is split into a forward program, which
+also returns the values worth saving, and one backward program per wish (which gradients are asked for). A backward
+program takes the current arrays and the saved values, so it may run any number of times; nothing in it refers to an
+autograd graph.
+"""
+from __future__ import annotations
+
+import operator
+from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
+
+import torch
+from torch import Tensor, fx
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from .lower import Lowered
+
+__all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
+
+aten = torch.ops.aten
+
+
+class Structure(NamedTuple):
+    """What a program is recorded for: the arrays it runs on, and which of them gradients are wanted of."""
+
+    arguments: list[Tensor]
+    states: list[Tensor]
+    wanted: tuple[int, ...]
+    heads: list[Tensor]
+
+
+class Forward(NamedTuple):
+    """What a forward program returns: outputs, new values of arguments and states, values saved for backward."""
+
+    outputs: list[Tensor]
+    replaced: dict[str, Tensor]
+    saved: list[Any]
+
+
+class Programs:
+    """The programs of one symbol, mode and set of shapes, split from one recorded graph.
+
+    Parameters
+    ----------
+    graph : torch.fx.Graph
+        Outputs, replaced values and gradients of (arguments, states, heads).
+    outputs : int
+        How many of its results are outputs.
+    replaced : list of str
+        The names of the replaced arguments and states, which follow the outputs.
+    wanted : tuple of int
+        Positions of the arguments whose gradients it computes, in order.
+    """
+
+    def __init__(self, graph: fx.Graph, outputs: int, replaced: list[str], wanted: tuple[int, ...]) -> None:
+        self._graph, self._outputs, self._replaced, self._wanted = graph, outputs, replaced, wanted
+        self._results, self._gradients = next(n for n in graph.nodes if n.op == "output").args[0]
+        self._in_forward = _ancestors(self._results)
+        for node in graph.nodes:                           # take tuples apart, so that single tensors are saved
+            if node.target is operator.getitem and node.args[0] in self._in_forward:
+                self._in_forward.add(node)
+        needed = _ancestors(self._gradients) - self._in_forward
+        inputs = {i for n in needed for i in n.all_input_nodes} | set(self._gradients)
+        self._saved = [n for n in graph.nodes if n.op != "placeholder" and n in self._in_forward and n in inputs]
+        self._forward = self._compile(self._in_forward, [list(self._results), self._saved], self._placeholders())
+        self._backward: dict[tuple[int, ...], Callable[..., list[Optional[Tensor]]]] = {}
+
+    def _placeholders(self) -> list[fx.Node]:
+        return [n for n in self._graph.nodes if n.op == "placeholder"]
+
+    def forward(self, arguments: Sequence[Tensor], states: Sequence[Tensor]) -> Forward:
+        """Compute the outputs and what a backward will need."""
+        absent = [None] * (len(self._placeholders()) - len(arguments) - len(states))
+        with torch.no_grad():
+            results, saved = self._forward(*arguments, *states, *absent)
+        return Forward(results[:self._outputs], dict(zip(self._replaced, results[self._outputs:])), saved)
+
+    def backward(self, arguments: Sequence[Tensor], states: Sequence[Tensor], heads: Sequence[Tensor],
+                 saved: Sequence[Any], wish: tuple[int, ...]) -> list[Optional[Tensor]]:
+        """The gradients of the arguments at the positions `wish`; ``None`` where a gradient is zero everywhere."""
+        if wish not in self._backward:
+            picks = [self._gradients[self._wanted.index(position)] for position in wish]
+            nodes = _ancestors(picks) - self._in_forward
+            self._backward[wish] = self._compile(nodes, picks, [*self._placeholders(), *self._saved])
+        with torch.no_grad():
+            return self._backward[wish](*arguments, *states, *heads, *saved)
+
+    def _compile(self, nodes: set[fx.Node], results: list[Any], inputs: list[fx.Node]) -> Callable[..., Any]:
+        """A callable for the part of the graph that computes `results` from `inputs`."""
+        part, copies = fx.Graph(), {}
+        for node in inputs:
+            copies[node] = part.placeholder(node.name)
+        for node in self._graph.nodes:
+            if node in nodes and node.op != "placeholder":
+                copies[node] = part.node_copy(node, lambda n: copies[n])
+        part.output(fx.node.map_arg(results, lambda n: copies[n]))
+        _narrow_convolutions(part)
+        root = torch.nn.Module()
+        for node in part.nodes:
+            if node.op == "get_attr":
+                setattr(root, node.target, getattr(self._graph.owning_module, node.target))
+        return fx.GraphModule(root, part).forward
+
+    def code(self) -> str:
+        """The recorded line of torch calls, outputs and gradients together, as Python."""
+        return self._graph.python_code("self").src
+
+
+class EagerPrograms:
+    """The same interface without a recording: every backward runs the forward again, under autograd.
+
+    For graphs that cannot be traced. Random nodes repeat the draw of the forward.
+    """
+
+    def __init__(self, function: Lowered, wanted: tuple[int, ...]) -> None:
+        self._function, self._wanted = function, wanted
+
+    def forward(self, arguments: Sequence[Tensor], states: Sequence[Tensor]) -> Forward:
+        """Compute the outputs; what is saved is the state of the random generators and of the auxiliary states."""
+        saved = [torch.random.get_rng_state(), _cuda_rng_states(arguments), [s.clone() for s in states]]
+        with torch.no_grad():
+            outputs, replaced = self._function(arguments, states)
+        return Forward([_apart(o, [*arguments, *states]) for o in outputs], replaced, saved)
+
+    def backward(self, arguments: Sequence[Tensor], states: Sequence[Tensor], heads: Sequence[Tensor],
+                 saved: Sequence[Any], wish: tuple[int, ...]) -> list[Optional[Tensor]]:
+        """The gradients of the arguments at the positions `wish`."""
+        own = [a.detach().requires_grad_(k in wish) for k, a in enumerate(arguments)]
+        cpu_state, cuda_states, states = saved
+        with torch.random.fork_rng(devices=list(cuda_states)), torch.enable_grad():
+            torch.random.set_rng_state(cpu_state)
+            for index, state in cuda_states.items():
+                torch.cuda.set_rng_state(state, index)
+            outputs, _ = self._function(own, states)
+            return _gradients(outputs, [own[k] for k in wish], heads)
+
+    def code(self) -> str:
+        """A sentence: there is no recording."""
+        return "# not recorded: run node by node through autograd\n"
+
+
+def record(function: Lowered, structure: Structure) -> Programs:
+    """Record a lowered symbol's outputs and the gradients of the wanted arguments.
+
+    Raises
+    ------
+    Exception
+        Whatever torch's tracing raises for a function that cannot be traced.
+    """
+    arguments, states, wanted, heads = structure
+    names: list[str] = []
+    count = 0
+    number = len(arguments) + len(states)
+
+    def joint(*flat: Tensor) -> tuple[list[Tensor], list[Optional[Tensor]]]:
+        nonlocal count
+        own = [a.detach().requires_grad_(k in wanted) for k, a in enumerate(flat[:len(arguments)])]
+        with torch.enable_grad():
+            outputs, replaced = function(own, flat[len(arguments):number])
+            gradients = _gradients(outputs, [own[k] for k in wanted], flat[number:]) if wanted else []
+        names[:], count = replaced, len(outputs)
+        return [*(_apart(o, flat) for o in outputs), *(r.detach() for r in replaced.values())], gradients
+
+    inputs = [*arguments, *states, *heads]
+    with torch.no_grad():
+        module = make_fx(joint, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
+        if any(_mutates(n) for n in module.graph.nodes):
+            pure = torch.func.functionalize(joint, remove="mutations")
+            module = make_fx(pure, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
+    _drop_detachments(module.graph)
+    module.graph.eliminate_dead_code()
+    return Programs(module.graph, count, names, wanted)
+
+
+def _gradients(outputs: Sequence[Tensor], wanted: Sequence[Tensor], heads: Sequence[Tensor]) -> list[Optional[Tensor]]:
+    differentiable = [(o, h) for o, h in zip(outputs, heads) if o.requires_grad]
+    if not differentiable or not wanted:
+        return [None] * len(wanted)
+    return list(torch.autograd.grad([o for o, _ in differentiable], wanted, [h for _, h in differentiable],
+                                    allow_unused=True))
+
+
+def _apart(output: Tensor, inputs: Sequence[Tensor]) -> Tensor:
+    """An output in memory of its own: programs write to outputs, and arguments must not change with them."""
+    output = output.detach()
+    memory = output.untyped_storage()._cdata
+    if not output.is_contiguous() or any(memory == i.untyped_storage()._cdata for i in inputs):
+        return output.clone(memory_format=torch.contiguous_format)
+    return output
+
+
+def _mutates(node: fx.Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.is_mutable
+
+
+def _drop_detachments(graph: fx.Graph) -> None:
+    """A detached tensor matters to autograd alone, and programs run without it."""
+    for node in graph.nodes:
+        if node.target is aten.detach.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+
+
+def _ancestors(roots: Iterable[Any]) -> set[fx.Node]:
+    """The nodes that `roots` are computed from, themselves included."""
+    seen: set[fx.Node] = set()
+    todo = [r for r in roots if isinstance(r, fx.Node)]
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo.extend(node.all_input_nodes)
+    return seen
+
+
+def _narrow_convolutions(graph: fx.Graph) -> None:
+    """Have each convolution's backward compute only those of its three gradients that are used."""
+    for node in graph.nodes:
+        if node.target is aten.convolution_backward.default:
+            used = {u.args[1] for u in node.users if u.target is operator.getitem}
+            *rest, mask = node.args
+            node.args = (*rest, [k in used and asked for k, asked in enumerate(mask)])
+
+
+def _cuda_rng_states(tensors: Sequence[Tensor]) -> dict[int, Tensor]:
+    devices = {t.device.index for t in tensors if t.is_cuda}
+    return {index: torch.cuda.get_rng_state(index) for index in devices}

@@ -1,0 +1,69 @@
+"""Running an operator at once: the checks around its forward that make it as strict as MXNet."""
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import torch
+from torch import Tensor
+
+from ..base import MXNetError, ShapeError, dtype_name
+from ..ops import registry as ops
+from ..ops.shapes import ShapeTable
+
+__all__ = ["run"]
+
+
+def run(op: ops.Operator, tensors: Sequence[Tensor], attributes: dict[str, Any]) -> list[Tensor]:
+    """The outputs of an operator, each in memory of its own.
+
+    Raises
+    ------
+    AttributeValueError
+        For attributes that it does not take.
+    ShapeError
+        If the shapes or dtypes of the inputs do not fit together.
+    MXNetError
+        If it fails for another reason.
+    """
+    params = op.parse(attributes)
+    if len(tensors) > 1:
+        _check_inputs(op, params, tensors)
+    try:
+        results, _ = op.run(tensors, params, training=False)
+    except (RuntimeError, IndexError) as error:
+        if isinstance(error, MXNetError):
+            raise
+        given = ", ".join(f"{tuple(t.shape)} {dtype_name(t.dtype)}" for t in tensors)
+        raise _kind_of(op, params, tensors)(f"{op.name}({given}): {error}") from error
+    return [_own(r, tensors) for r in results]
+
+
+def _check_inputs(op: ops.Operator, params: Any, tensors: Sequence[Tensor]) -> None:
+    """Hold the inputs against the operator's rules, which are stricter than torch's broadcasting and promotion."""
+    names = op.input_names(params, len(tensors))
+    if op.type_rule is None:
+        types = {n: t.dtype for n, t in zip(names, tensors) if not op.is_index(n)}
+        if len(set(types.values())) > 1:
+            raise ShapeError(f"{op.name}: the inputs must have one dtype, got "
+                             + ", ".join(f"{n} {dtype_name(t)}" for n, t in types.items()) + "; use .astype")
+    if op.shape_rule is not None:
+        outputs = op.output_names(params)
+        known = {**dict.fromkeys(outputs), **{n: tuple(t.shape) for n, t in zip(names, tensors)}}
+        op.shape_rule(params, ShapeTable(op.name, names, outputs, known))
+
+
+def _kind_of(op: ops.Operator, params: Any, tensors: Sequence[Tensor]) -> type[MXNetError]:
+    """Whether it was the shapes and dtypes, which fail without values too."""
+    try:
+        op.run([torch.empty_like(t, device="meta") for t in tensors], params)
+    except (RuntimeError, IndexError, ValueError):
+        return ShapeError
+    return MXNetError
+
+
+def _own(result: Tensor, inputs: Sequence[Tensor]) -> Tensor:
+    """`result` in memory of its own: operators may return views of their inputs, MXNet's return copies."""
+    if not result.is_contiguous():
+        return result.clone(memory_format=torch.contiguous_format)
+    memory = result.untyped_storage().data_ptr()
+    return result.clone() if any(memory == i.untyped_storage().data_ptr() for i in inputs) else result

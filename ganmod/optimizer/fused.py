@@ -1,0 +1,134 @@
+"""``FusedOptimizer``: all parameters of a device in one call."""
+from __future__ import annotations
+
+import sys
+from typing import Any, Iterator, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from ..ndarray import NDArray
+from .optimizer import Index, Optimizer
+
+__all__ = ["FusedOptimizer", "zeros_like"]
+
+Tensors = list[Tensor]
+Settings = tuple[float, float, int]
+
+
+class FusedOptimizer(Optimizer):
+    """Base of the built-in optimizers: :meth:`update` takes one parameter or lists of them, and calls :meth:`_step`.
+
+    A subclass defines :meth:`create_state` and :meth:`_step`. One that defines :meth:`update` itself is called with
+    one parameter at a time, as any optimizer.
+    """
+
+    aggregate_num = sys.maxsize
+    per_parameter = False             # whether _step takes one parameter at a time, in the order of the list
+
+    def _step(self, weights: Tensors, grads: Tensors, state: tuple[Tensors, ...], lr: float, wd: float,
+              count: int) -> None:
+        """Change weights and states in place, and leave the gradients alone.
+
+        Parameters
+        ----------
+        weights, grads : list of Tensor
+            Of one dtype and device.
+        state : tuple of lists
+            The parts of the parameters' states; empty where the state is None, and without the parts that are None.
+        lr, wd : float
+            Learning rate and weight decay, the same for all of these parameters.
+        count : int
+            The number of this update, from 1.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define _step()")
+
+    # --- from NDArrays to groups of tensors ----------------------------------------------------------------------
+
+    def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
+        """Change one parameter and its state in place; or several, given as lists."""
+        if not isinstance(index, (list, tuple)):
+            index, weight, grad, state = [index], [weight], [grad], [state]
+        self._update_tensors(index, [w.as_torch().detach() for w in weight], [g.as_torch().detach() for g in grad],
+                             [_parts(s) for s in state])
+
+    def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
+        """As :meth:`update`, through float32 copies where there are any."""
+        if type(self).update is not FusedOptimizer.update:
+            super().update_multi_precision(index, weight, grad, state)
+            return
+        if not isinstance(index, (list, tuple)):
+            index, weight, grad, state = [index], [weight], [grad], [state]
+        if not self.multi_precision:
+            self.update(index, weight, grad, state)
+            return
+        weights, grads, states, pairs = [], [], [], []
+        for w, g, s in zip(weight, grad, state):
+            target, source = w.as_torch().detach(), g.as_torch().detach()
+            if self._keeps_copy(w):
+                copy, s = self._split_copy(s)
+                pairs.append((target, copy.as_torch()))
+                target, source = copy.as_torch(), source.float()
+            weights.append(target)
+            grads.append(source)
+            states.append(_parts(s))
+        self._update_tensors(index, weights, grads, states)
+        if pairs:
+            torch._foreach_copy_([low for low, _ in pairs], [copy for _, copy in pairs])
+
+    @torch.no_grad()
+    def _update_tensors(self, index: Sequence[Index], weights: Tensors, grads: Tensors,
+                        states: list[tuple[Tensor, ...]]) -> None:
+        self._update_count(index)
+        for members, settings in self._groups(index, weights):
+            self._step([weights[m] for m in members], [grads[m] for m in members],
+                       tuple(list(part) for part in zip(*(states[m] for m in members))), *settings)
+
+    def _groups(self, index: Sequence[Index], weights: Tensors) -> Iterator[tuple[list[int], Settings]]:
+        """Positions of the parameters that one step can take together, with rate, decay and count."""
+        groups: dict[Any, list[int]] = {}
+        settings = list(zip(self._get_lrs(index), self._get_wds(index), (self._index_update_count[i] for i in index)))
+        for k, w in enumerate(weights):
+            key = k if self.per_parameter else (settings[k], w.dtype, w.device)
+            groups.setdefault(key, []).append(k)
+        for members in groups.values():
+            yield members, settings[members[0]]
+
+    @property
+    def _clips(self) -> bool:
+        return self.clip_gradient is not None and self.clip_gradient > 0
+
+    # --- what steps begin with -----------------------------------------------------------------------------------
+
+    def _scaled(self, grads: Tensors) -> Tensors:
+        """The rescaled and clipped gradients, in memory of their own."""
+        scaled = list(torch._foreach_mul(grads, self.rescale_grad))
+        self._clip_(scaled)
+        return scaled
+
+    def _scaled_with_decay(self, grads: Tensors, weights: Tensors, wd: float) -> Tensors:
+        """``clip(rescale_grad * grad + wd * weight)``, in memory of its own."""
+        scaled = list(torch._foreach_mul(grads, self.rescale_grad))
+        if wd:
+            torch._foreach_add_(scaled, weights, alpha=wd)
+        self._clip_(scaled)
+        return scaled
+
+    def _clip_(self, grads: Tensors) -> None:
+        if self._clips:
+            torch._foreach_clamp_min_(grads, -self.clip_gradient)  # type: ignore[operator]
+            torch._foreach_clamp_max_(grads, self.clip_gradient)  # type: ignore[arg-type]
+
+
+def _parts(state: Any) -> tuple[Tensor, ...]:
+    """The tensors of a state."""
+    if state is None:
+        return ()
+    if isinstance(state, NDArray):
+        return (state.as_torch(),)
+    return tuple(part.as_torch() for part in state if part is not None)
+
+
+def zeros_like(weight: NDArray, shape: Optional[tuple[int, ...]] = None) -> NDArray:
+    """Zeros of a weight's shape (or another), dtype and context."""
+    return NDArray(weight.as_torch().new_zeros(weight.shape if shape is None else shape), weight.context)

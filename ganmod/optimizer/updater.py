@@ -1,0 +1,88 @@
+"""``Updater``: an optimizer together with the states of its parameters."""
+from __future__ import annotations
+
+from typing import Any
+
+from ..context import Context
+from ..ndarray import NDArray
+from . import states as files
+from .optimizer import Index, Optimizer
+
+__all__ = ["Updater", "get_updater"]
+
+
+class Updater:
+    """Applies an optimizer, and keeps the parameters' states.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        The optimizer.
+
+    >>> import ganmod as mx
+    >>> weights, updater = [mx.nd.ones((2,)), mx.nd.ones((3,))], Updater(mx.optimizer.SGD(learning_rate=0.5))
+    >>> updater([0, 1], [mx.nd.ones((2,)), mx.nd.ones((3,))], weights)
+    >>> [w.asnumpy().tolist() for w in weights]
+    [[0.5, 0.5], [0.5, 0.5, 0.5]]
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.states: dict[Index, Any] = {}
+        self.states_synced: dict[Index, bool] = {}
+        self.aggregate_updates = optimizer.aggregate_num > 0
+
+    def __call__(self, index: Any, grad: Any, weight: Any) -> None:
+        """Update a parameter in place; or several of one device in one call, given as lists.
+
+        Parameters
+        ----------
+        index : int or str, or a list
+            What the states are kept by.
+        grad, weight : NDArray, or lists
+            Gradients and weights; gradients are left alone.
+        """
+        indices, grads, weights = (index, grad, weight) if isinstance(index, (list, tuple)) else \
+            ([index], [grad], [weight])
+        if not indices:
+            return
+        self.optimizer._set_current_context(weights[0].context.device_id)
+        for i, w in zip(indices, weights):
+            if i not in self.states:
+                self.states[i] = self.optimizer.create_state_multi_precision(i, w)
+            elif not self.states_synced[i]:
+                self.states[i] = self.sync_state_context(self.states[i], w.context)
+            self.states_synced[i] = True
+        states = [self.states[i] for i in indices]
+        if isinstance(index, (list, tuple)):
+            self.optimizer.update_multi_precision(list(indices), list(weights), list(grads), states)
+        else:
+            self.optimizer.update_multi_precision(index, weight, grad, states[0])
+
+    def sync_state_context(self, state: Any, context: Context) -> Any:
+        """A state, its arrays on `context`."""
+        if isinstance(state, NDArray):
+            return state.as_in_context(context)
+        if isinstance(state, (list, tuple)):
+            return type(state)(self.sync_state_context(part, context) for part in state)
+        return state
+
+    def get_states(self, dump_optimizer: bool = False) -> bytes:
+        """States and update counts as the content of a file, with the optimizer's settings if `dump_optimizer`."""
+        return files.dump(self.states, self.optimizer, dump_optimizer)
+
+    def set_states(self, states: bytes) -> None:
+        """Take over what :meth:`get_states` returned.
+
+        Raises
+        ------
+        FileFormatError
+            If it is damaged or foreign. MXNet's own are pickled programs, and not read.
+        """
+        self.states, self.optimizer = files.load(states, self.optimizer)
+        self.states_synced = dict.fromkeys(self.states, False)
+
+
+def get_updater(optimizer: Optimizer) -> Updater:
+    """An :class:`Updater` of that optimizer, which a kvstore can take."""
+    return Updater(optimizer)

@@ -1,0 +1,129 @@
+"""The graph behind a symbol: nodes, entries, order."""
+from __future__ import annotations
+
+import functools
+from typing import Any, Iterable, NamedTuple, Optional, Sequence
+
+from ..base import AttributeValueError, suggest
+from ..ops import registry as ops
+
+__all__ = ["Node", "Entry", "HIDDEN_KEYS", "topological", "auxiliary", "rewritten"]
+
+#: User attributes that may be given without the double underscores around them, and are stored with.
+HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
+
+
+class Entry(NamedTuple):
+    """One output of one node."""
+
+    node: "Node"
+    index: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the output is called: the variable's name, or ``<node>_<output>``."""
+        return self.node.output_names[self.index]
+
+
+class Node:
+    """A variable (``op is None``) or one application of an operator.
+
+    ``attrs`` holds strings: the operator's attributes as they were given, and user attributes, whose names start and
+    end with double underscores.
+    """
+
+    def __init__(self, op: Optional[ops.Operator], name: str, attrs: dict[str, str],
+                 inputs: Sequence[Entry] = ()) -> None:
+        self.op, self.name, self.attrs, self.inputs = op, name, attrs, list(inputs)
+
+    @functools.cached_property
+    def params(self) -> ops.Params:
+        """The operator's attributes, parsed."""
+        assert self.op is not None
+        return self.op.parse({k: v for k, v in self.attrs.items() if not is_user_attribute(k)}, self.name)
+
+    @functools.cached_property
+    def input_names(self) -> list[str]:
+        """The operator's names for this node's inputs."""
+        return self.op.input_names(self.params, len(self.inputs)) if self.op else []
+
+    @functools.cached_property
+    def short_output_names(self) -> list[str]:
+        """The operator's names for this node's outputs."""
+        return self.op.output_names(self.params) if self.op else [""]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The full names of the outputs."""
+        return [f"{self.name}_{short}" for short in self.short_output_names] if self.op else [self.name]
+
+    def replaced_inputs(self) -> list[tuple[str, "Node"]]:
+        """The auxiliary states of this node: their names in the operator, and their variables."""
+        if self.op is None:
+            return []
+        return [(name, entry.node) for name, entry in zip(self.input_names, self.inputs) if self.op.is_aux(name)]
+
+    def set_user_attributes(self, attributes: dict[str, Any]) -> None:
+        """Store user attributes, hidden keys with their double underscores.
+
+        Raises
+        ------
+        AttributeValueError
+            For a name without double underscores, or a value that is no string.
+        """
+        for key, value in attributes.items():
+            full = f"__{key}__" if key in HIDDEN_KEYS else key
+            if not is_user_attribute(full):
+                known = [*HIDDEN_KEYS, *(self.op.attributes if self.op else ())]
+                raise AttributeValueError(
+                    f"{self.name!r}: attribute {key!r} is not supported: names of custom attributes start and end with "
+                    f"double underscores, e.g. __{key}__{suggest(key, known)}")
+            if not isinstance(value, str):
+                raise AttributeValueError(f"{self.name!r}: the custom attribute {key}={value!r} must be a string")
+            self.attrs[full] = value
+
+    def __repr__(self) -> str:
+        return f"<Node {self.op.name if self.op else 'variable'} {self.name!r}>"
+
+
+def is_user_attribute(key: str) -> bool:
+    """Whether a key is a user's attribute rather than the operator's."""
+    return key.startswith("__") and key.endswith("__")
+
+
+def topological(entries: Iterable[Entry]) -> list[Node]:
+    """Every node that `entries` depend on, inputs before their users, in depth-first order."""
+    order: list[Node] = []
+    seen: set[int] = set()
+    for head in entries:
+        todo = [(head.node, 0)]
+        while todo:
+            node, k = todo.pop()
+            if id(node) in seen:
+                continue
+            if k < len(node.inputs):
+                todo.append((node, k + 1))
+                if id(node.inputs[k].node) not in seen:
+                    todo.append((node.inputs[k].node, 0))
+            else:
+                seen.add(id(node))
+                order.append(node)
+    return order
+
+
+def auxiliary(nodes: Iterable[Node]) -> set[int]:
+    """The ids of the variables that are auxiliary states of some node."""
+    return {id(variable) for node in nodes for _, variable in node.replaced_inputs()}
+
+
+def rewritten(entries: Sequence[Entry], replacement: dict[int, Entry]) -> list[Entry]:
+    """A copy of the graph behind `entries` in which the variables with the given ids are replaced."""
+    copies: dict[int, Node] = {}
+
+    def copied(entry: Entry) -> Entry:
+        return replacement.get(id(entry.node)) or Entry(copies[id(entry.node)], entry.index)
+
+    for node in topological(entries):
+        copies[id(node)] = Node(node.op, node.name, dict(node.attrs), [copied(e) for e in node.inputs]) \
+            if node.op else node
+    return [copied(e) for e in entries]
