@@ -7,6 +7,7 @@ from . import (
                dense,
                elemwise,
                expanding,
+               indexing,
                joining,
                loss,
                matrix,
@@ -14,11 +15,12 @@ from . import (
                pooling,
                random,
                reduce,
+               sequence,
                shaping,
                slicing,
 )
 from .registry import Operator, find, operator, table
 
 __all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "dense",
-           "elemwise", "expanding", "joining", "loss", "matrix", "norm", "pooling", "random", "reduce",
-           "shaping", "slicing"]
+           "elemwise", "expanding", "indexing", "joining", "loss", "matrix", "norm", "pooling", "random", "reduce",
+           "sequence", "shaping", "slicing"]

@@ -60,6 +60,7 @@ _LEAKY: dict[str, Callable[[Tensor, Any, Params], Tensor]] = {
 
 
 @operator("LeakyReLU", present={"gamma": lambda p: p.act_type == "prelu"},
+          initial={"gamma": lambda p: f'["Constant", {{"value": {p.slope:g}}}]'},
           hidden=lambda p: 1 if p.act_type == "rrelu" else 0)
 def leaky_relu(data: Tensor, gamma: Optional[Tensor] = None, *,
                act_type: Literal["elu", "gelu", "leaky", "prelu", "rrelu", "selu"] = "leaky", slope: float = 0.25,

@@ -54,3 +54,8 @@ def _(p, s):
     s.weight = (p.input_dim, p.output_dim)
     if s.data:
         s.output = (*s.data, p.output_dim)
+
+
+@embedding.dtypes
+def _(p, types):
+    types["weight"] = types["output"] = types["weight"] or types["output"] or p.dtype

@@ -51,7 +51,7 @@ def _(p, s):
     s.same(("data", "output"))
     if s.data and s.label is None:
         if p.multi_output:
-            s.label = (s.data[0], *s.data[2:])
+            s.label = (s.data[0], product(s.data[2:]))
         else:
             s.label = s.data[:-1] if p.preserve_shape else s.data[:1]
     elif s.label and s.data and s.label[0]:

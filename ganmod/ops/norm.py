@@ -35,6 +35,9 @@ def _per_channel_dtypes(p: Params, types: dict[str, Optional[torch.dtype]]) -> N
             types[name] = types[name] or (torch.float32 if found.itemsize < 4 else found)
 
 
+_INITIAL_STATISTICS = {"moving_mean": '["zero", {}]', "moving_var": '["one", {}]'}
+
+
 # --- batch normalisation -------------------------------------------------------------------------------------------------
 
 def _batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor, p: Params, training: bool) \
@@ -55,7 +58,8 @@ def _batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Te
     return (*outputs, scale if p.fix_gamma else gamma, *new)
 
 
-@operator("BatchNorm", mutates=("gamma",), outputs=_mean_and_variance, hidden=_hidden_statistics)
+@operator("BatchNorm", mutates=("gamma",), outputs=_mean_and_variance, hidden=_hidden_statistics,
+          initial=_INITIAL_STATISTICS)
 def batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, moving_var: Aux, *, eps: float = 1e-3,
                momentum: float = 0.9, fix_gamma: bool = True, use_global_stats: bool = False,
                output_mean_var: bool = False, axis: int = 1, cudnn_off: bool = False,
@@ -75,7 +79,8 @@ def batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, movi
     return _batch_norm(data, gamma, beta, moving_mean, moving_var, p, bool(training))
 
 
-@operator("BatchNorm_v1", mutates=("gamma",), outputs=_mean_and_variance, hidden=_hidden_statistics)
+@operator("BatchNorm_v1", mutates=("gamma",), outputs=_mean_and_variance, hidden=_hidden_statistics,
+          initial=_INITIAL_STATISTICS)
 def batch_norm_v1(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, moving_var: Aux, *, eps: float = 1e-3,
                   momentum: float = 0.9, fix_gamma: bool = True, use_global_stats: bool = False,
                   output_mean_var: bool = False, training: Training = Training(False)) -> tuple[Tensor, ...]:

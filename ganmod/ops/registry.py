@@ -94,6 +94,8 @@ class Operator:
         For variadic operators (``*data``): the attribute that counts the inputs.
     names : callable(attributes, number) -> list of str
         For variadic operators: the names of the inputs, where they are not ``arg0``, ``arg1``, ….
+    initial : dict of input name to str, or callable(params) -> str
+        The initializer, in its JSON form, of variables that are made for inputs that were not given.
     resolve : callable(params)
         Completes parameters whose default depends on others, after parsing.
     traceable : bool
@@ -106,9 +108,12 @@ class Operator:
                  hidden: Union[int, Callable[[Params], int]] = 0, mutates: Sequence[str] = (),
                  loss: Union[bool, Callable[[Params], bool]] = False, count: Optional[str] = None,
                  names: Callable[[dict[str, Any], int], list[str]] = _numbered,
-                 shapes: Optional[ShapeRule] = None, resolve: Optional[Callable[[Params], None]] = None,
+                 shapes: Optional[ShapeRule] = None,
+                 initial: Optional[dict[str, Union[str, Callable[[Params], str]]]] = None,
+                 resolve: Optional[Callable[[Params], None]] = None,
                  traceable: bool = True) -> None:
         self.function, self.name, self.aliases = function, name, tuple(aliases)
+        self.initial = initial or {}
         self.present, self.count, self.resolve, self.traceable = present or {}, count, resolve, traceable
         self._names = names
         self._outputs, self._hidden, self._loss = outputs, hidden, loss

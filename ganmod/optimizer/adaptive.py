@@ -28,16 +28,6 @@ def _average_square_(mean: Tensors, values: Tensors, keep: float) -> None:
     torch._foreach_addcmul_(mean, values, values, 1 - keep)
 
 
-def _roots(values: Tensors, inside: float = 0.0, outside: float = 0.0) -> Tensors:
-    """``sqrt(values + inside) + outside``, in memory of its own."""
-    roots = list(torch._foreach_add(values, inside) if inside else torch._foreach_sqrt(values))
-    if inside:
-        torch._foreach_sqrt_(roots)
-    if outside:
-        torch._foreach_add_(roots, outside)
-    return roots
-
-
 # --- of the Adam family ------------------------------------------------------------------------------------------
 
 class _Moments(FusedOptimizer):
@@ -110,7 +100,7 @@ class Adam(_Moments):
             grads = list(torch._foreach_add(grads, weights, alpha=wd))
         _average_(mean, grads, _single(self.beta1))
         _average_square_(square, grads, _single(self.beta2))
-        torch._foreach_addcdiv_(weights, mean, _roots(square, outside=self.epsilon), -lr)
+        torch._foreach_addcdiv_(weights, mean, self._roots(square, outside=self.epsilon), -lr)
 
 
 def _single(value: float) -> float:
@@ -190,7 +180,7 @@ class Nadam(_Moments):
         torch._foreach_mul_(grads, (1.0 - now) / (1.0 - self.m_schedule))
         torch._foreach_add_(grads, mean, alpha=then / (1.0 - self.m_schedule * then))
         correction = math.sqrt(1.0 - self.beta2 ** count)
-        roots = _roots(square, outside=self.epsilon * correction)
+        roots = self._roots(square, outside=self.epsilon * correction)
         torch._foreach_addcdiv_(weights, grads, roots, -lr * correction)
 
 
@@ -220,7 +210,7 @@ class FTML(_Moments):
         (before, square, leader), grads = state, self._scaled_with_decay(grads, weights, wd)
         _average_square_(square, grads, self.beta2)
         correction = math.sqrt(1.0 - self.beta2 ** count)
-        denominator = _roots(square, outside=self.epsilon * correction)
+        denominator = self._roots(square, outside=self.epsilon * correction)
         torch._foreach_mul_(denominator, (1.0 - self.beta1 ** count) / (lr * correction))
         _average_(leader, grads, self.beta1)
         torch._foreach_mul_(before, -self.beta1)
@@ -265,7 +255,7 @@ class LAMB(_Moments):
         first, second = 1.0, 1.0
         if self.bias_correction:
             first, second = 1.0 - self.beta1 ** count, 1.0 - self.beta2 ** count
-        roots = _roots(square, outside=self.epsilon * math.sqrt(second))
+        roots = self._roots(square, outside=self.epsilon * math.sqrt(second))
         steps = list(torch._foreach_div(mean, roots))
         torch._foreach_mul_(steps, math.sqrt(second) / first)
         if wd:
@@ -313,7 +303,7 @@ class AdaGrad(FusedOptimizer):
         torch._foreach_addcmul_(history, grads, grads)
         if wd:
             torch._foreach_mul_(weights, 1 - lr * wd)
-        torch._foreach_addcdiv_(weights, grads, _roots(history, inside=self.float_stable_eps), -lr)
+        torch._foreach_addcdiv_(weights, grads, self._roots(history, inside=self.float_stable_eps), -lr)
 
 
 @register
@@ -360,10 +350,10 @@ class RMSProp(FusedOptimizer):
             _average_(mean, grads, self.gamma1)
             variance = list(torch._foreach_addcmul(square, mean, mean, -1.0))
             torch._foreach_mul_(step, self.gamma2)
-            torch._foreach_addcdiv_(step, grads, _roots(variance, inside=self.epsilon), -lr)
+            torch._foreach_addcdiv_(step, grads, self._roots(variance, inside=self.epsilon), -lr)
             torch._foreach_add_(weights, step)
         else:
-            torch._foreach_addcdiv_(weights, grads, _roots(square, inside=self.epsilon), -lr)
+            torch._foreach_addcdiv_(weights, grads, self._roots(square, inside=self.epsilon), -lr)
         if self.clip_weights:
             torch._foreach_clamp_min_(weights, -self.clip_weights)
             torch._foreach_clamp_max_(weights, self.clip_weights)
@@ -397,8 +387,8 @@ class AdaDelta(FusedOptimizer):
     def _step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float, count: int) -> None:
         (square, stepped), steps = state, self._scaled(grads)
         _average_square_(square, steps, self.rho)
-        torch._foreach_mul_(steps, _roots(stepped, inside=self.epsilon))
-        torch._foreach_div_(steps, _roots(square, inside=self.epsilon))
+        torch._foreach_mul_(steps, self._roots(stepped, inside=self.epsilon))
+        torch._foreach_div_(steps, self._roots(square, inside=self.epsilon))
         _average_square_(stepped, steps, self.rho)
         if wd:
             torch._foreach_mul_(weights, 1 - wd)
@@ -433,7 +423,7 @@ class Ftrl(FusedOptimizer):
         (leader, square), grads = state, self._scaled(grads)
         before = torch._foreach_sqrt(square)
         torch._foreach_addcmul_(square, grads, grads)
-        roots = _roots(square)
+        roots = self._roots(square)
         torch._foreach_add_(leader, grads)
         torch._foreach_sub_(before, roots)                             # the change of the root, negated
         torch._foreach_addcmul_(leader, before, weights, 1 / lr)

@@ -101,14 +101,14 @@ class FusedOptimizer(Optimizer):
     # --- what steps begin with -----------------------------------------------------------------------------------
 
     def _scaled(self, grads: Tensors) -> Tensors:
-        """The rescaled and clipped gradients, in memory of their own."""
-        scaled = list(torch._foreach_mul(grads, self.rescale_grad))
+        """The rescaled and clipped gradients, in memory of their own that holds until the next such call."""
+        scaled = self._computed("scaled", torch.mul, torch._foreach_mul, grads, self.rescale_grad)
         self._clip_(scaled)
         return scaled
 
     def _scaled_with_decay(self, grads: Tensors, weights: Tensors, wd: float) -> Tensors:
         """``clip(rescale_grad * grad + wd * weight)``, in memory of its own."""
-        scaled = list(torch._foreach_mul(grads, self.rescale_grad))
+        scaled = self._computed("scaled", torch.mul, torch._foreach_mul, grads, self.rescale_grad)
         if wd:
             torch._foreach_add_(scaled, weights, alpha=wd)
         self._clip_(scaled)
@@ -118,6 +118,35 @@ class FusedOptimizer(Optimizer):
         if self._clips:
             torch._foreach_clamp_min_(grads, -self.clip_gradient)  # type: ignore[operator]
             torch._foreach_clamp_max_(grads, self.clip_gradient)  # type: ignore[arg-type]
+
+    def _roots(self, values: Tensors, inside: float = 0.0, outside: float = 0.0) -> Tensors:
+        """``sqrt(values + inside) + outside``, in memory that holds until the next such call."""
+        if inside:
+            roots = self._computed("roots", torch.add, torch._foreach_add, values, inside)
+            torch._foreach_sqrt_(roots)
+        else:
+            roots = self._computed("roots", torch.sqrt, torch._foreach_sqrt, values)
+        if outside:
+            torch._foreach_add_(roots, outside)
+        return roots
+
+    def _computed(self, use: str, each: Any, together: Any, tensors: Tensors, *args: float) -> Tensors:
+        """``together(tensors, *args)``; on the CPU in memory kept from step to step.
+
+        New memory costs a CPU more than the arithmetic, as every page of it is cleared first. CUDA's is kept by torch.
+        """
+        if tensors[0].is_cuda:
+            return list(together(tensors, *args))
+        kept = vars(self).setdefault("_memory", {})
+        key = (use, tensors[0].dtype, *(t.shape for t in tensors))
+        if key not in kept:
+            kept[key] = [torch.empty(t.shape, dtype=t.dtype) for t in tensors]
+        for t, out in zip(tensors, kept[key]):
+            each(t, *args, out=out)
+        return kept[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__getstate__().items() if key != "_memory"}
 
 
 def _parts(state: Any) -> tuple[Tensor, ...]:

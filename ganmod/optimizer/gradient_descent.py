@@ -226,7 +226,8 @@ class DCASGD(_Momentum):
 class LARS(SGD):
     """SGD whose rate is scaled by layer: ``lr * eta * |w| / (|g| + wd * |w| + eps)`` [You et al. 2017].
 
-    Parameters whose name ends with ``gamma``, ``beta`` or ``bias`` keep their rate.
+    Parameters whose name ends with ``gamma``, ``beta`` or ``bias`` keep their rate; only those whose name ends with
+    ``_weight`` decay.
 
     Parameters
     ----------
@@ -243,6 +244,8 @@ class LARS(SGD):
     **kwargs
         As in :class:`Optimizer`.
     """
+
+    decayed = ("_weight",)
 
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, eta: float = 0.001, eps: float = 0,
                  momentum_correction: bool = True, **kwargs: Any) -> None:

@@ -57,6 +57,7 @@ class Optimizer:
     """
 
     opt_registry: ClassVar[dict[str, "type[Optimizer]"]] = {}
+    decayed: ClassVar[tuple[str, ...]] = ("_weight", "_gamma")     # endings of the names that weight decay applies to
     aggregate_num = 0                 # how many parameters an update takes at once; 0: one
 
     def __init__(self, rescale_grad: float = 1.0, param_idx2name: Optional[dict[Any, str]] = None, wd: float = 0.0,
@@ -192,7 +193,7 @@ class Optimizer:
 
     def set_wd_mult(self, args_wd_mult: dict[Any, float]) -> None:
         """Set factors of the weight decay, by name or index, over the attributes' and the zeros of the biases."""
-        undecayed = {name: 0.0 for name in self.idx2name.values() if not name.endswith(("_weight", "_gamma"))}
+        undecayed = {name: 0.0 for name in self.idx2name.values() if not name.endswith(self.decayed)}
         self.wd_mult = {**undecayed, **self._multipliers("__wd_mult__"), **args_wd_mult}
 
     def _multipliers(self, attribute: str) -> dict[Any, float]:

@@ -22,7 +22,7 @@ __all__ = ["dump", "load"]
 
 _MAGIC = b"ganmod optimizer states 1\n"
 _COUNTS = ("num_update", "_all_index_update_counts")
-_LEFT_OUT = {"param_dict", "_index_update_count"}
+_LEFT_OUT = {"param_dict", "_index_update_count", "_memory"}
 
 
 def dump(states: dict[Index, Any], optimizer: Optimizer, with_optimizer: bool) -> bytes:

@@ -33,9 +33,9 @@ def dumps(entries: Sequence[Entry]) -> str:
         row_starts.append(row_starts[-1] + _total_outputs(node))
     heads = [[number[id(e.node)], e.index, versions[id(e.node)]] for e in entries]
     fields = [f'"nodes": [\n    {(", " + chr(10) + "    ").join(rows)}\n  ]',
-              f'"arg_nodes": {_list_text([number[id(n)] for n in nodes if n.op is None])}',
-              f'"node_row_ptr": {_list_text(row_starts)}',
-              f'"heads": {_nested_text(heads)}',
+              f'"arg_nodes": {_list_text([number[id(n)] for n in nodes if n.op is None], 2)}',
+              f'"node_row_ptr": {_list_text(row_starts, 2)}',
+              f'"heads": {_list_text(heads, 2)}',
               f'"attrs": {{"mxnet_version": {json.dumps(_VERSION)}}}']
     return "{\n  " + ", \n  ".join(fields) + "\n}"
 
@@ -50,19 +50,17 @@ def _node_text(node: Node, inputs: list[list[int]]) -> str:
         pairs = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(node.attrs.items())]
         fields.append(f'"attrs": {{{pairs[0]}}}' if len(pairs) == 1 else
                       '"attrs": {\n        ' + ", \n        ".join(pairs) + "\n      }")
-    fields.append(f'"inputs": {_nested_text(inputs)}')
+    fields.append(f'"inputs": {_list_text(inputs, 6)}')
     return "{\n      " + ", \n      ".join(fields) + "\n    }"
 
 
-def _list_text(values: list[int]) -> str:
-    """Up to ten numbers on one line, more of them one per line."""
-    if len(values) <= 10:
-        return json.dumps(values)
-    return "[\n    " + ", \n    ".join(map(str, values)) + "\n  ]"
-
-
-def _nested_text(rows: list[list[int]]) -> str:
-    return json.dumps(rows)
+def _list_text(values: Sequence[Any], indent: int) -> str:
+    """Up to ten values on one line, more of them one per line."""
+    texts = [json.dumps(v) for v in values]
+    if len(texts) <= 10:
+        return f"[{', '.join(texts)}]"
+    line = "\n" + " " * indent
+    return f"[{line}  " + f", {line}  ".join(texts) + f"{line}]"
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------------

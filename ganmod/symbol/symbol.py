@@ -329,7 +329,7 @@ class Symbol:
     __mod__ = _binary("_Mod", "_ModScalar")
     __rmod__ = _reflected("_RModScalar")
     __pow__ = _binary("_Power", "_PowerScalar")
-    __rpow__ = _reflected("_RPowerScalar")
+    __rpow__ = _reflected("_rpower_scalar")
     __eq__ = _binary("_equal", "_equal_scalar")  # type: ignore[assignment]
     __ne__ = _binary("_not_equal", "_not_equal_scalar")  # type: ignore[assignment]
     __gt__ = _binary("_greater", "_greater_scalar")
@@ -476,13 +476,9 @@ def _as_text(key: str, value: Any) -> str:
     return str(value)
 
 
-_STATE_INITIALIZERS = {"moving_mean": '["zero", {}]', "moving_var": '["one", {}]'}
-
-
 def _automatic(node: Node, name: str) -> Entry:
     """The variable for an input that was not given."""
-    made = Node(None, f"{node.name}_{name}", dict(node.attrs))
     assert node.op is not None
-    if node.op.is_aux(name) and name in _STATE_INITIALIZERS:
-        made.attrs["__init__"] = _STATE_INITIALIZERS[name]
-    return Entry(made)
+    initial = node.op.initial.get(name)
+    attrs = {} if initial is None else {"__init__": initial(node.params) if callable(initial) else initial}
+    return Entry(Node(None, f"{node.name}_{name}", {**node.attrs, **attrs}))

@@ -104,9 +104,14 @@ def _add_name(name: str, value, program: dict, unsent: list[str], seen: set) -> 
         top, _, rest = value.__name__.partition(".")
         program["modules"][name] = value.__name__ if top != "ganmod" else "*." + rest if rest else ""
         return
-    if getattr(value, "__name__", None) == name and (inspect.isfunction(value) or inspect.isclass(value)):
+    own_name = getattr(value, "__name__", None)
+    if own_name not in (None, "<lambda>") and (inspect.isfunction(value) or inspect.isclass(value)):
         try:
-            return _add_unit(value, program, unsent, seen)
+            if own_name == name or own_name not in seen:
+                _add_unit(value, program, unsent, seen)
+            if own_name != name:                                 # a function that goes by another name here
+                program["units"].append(("<alias>", 1, f"{name} = {own_name}"))
+            return
         except (OSError, TypeError):                             # no source: built in
             pass
     try:

@@ -74,7 +74,7 @@ def train(mx, np, weights, grads, optimizer, settings, mults=None, together=Fals
             for k in range(len(names)):
                 updater(k, given[k], arrays[k])
         seen.append([a.asnumpy() for a in arrays])
-    return {"weights": [seen[0], seen[1], seen[-1]], "count": made.num_update,
+    return {"weights": [seen[0], seen[1], seen[-1]], "count": optimizer != "test" and made.num_update,
             "states": {names[k]: flat(s) for k, s in updater.states.items()}}
 
 
