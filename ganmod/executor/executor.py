@@ -276,11 +276,19 @@ class Executor:
 
     def _show(self, observed: Sequence[torch.Tensor]) -> None:
         assert self._monitor is not None
-        if self._monitor_all:
-            for name, array in (*self.arg_dict.items(), *self.aux_dict.items()):
-                self._monitor(name, array)
-        for entry, tensor in zip(self._observed_entries(), observed):
-            self._monitor(entry.name, NDArray(tensor, self._ctx))
+        entries = self._observed_entries()
+        values = {(id(e.node), e.index): NDArray(t, self._ctx) for e, t in zip(entries, observed)}
+        bound = {**self.arg_dict, **self.aux_dict}
+        for node in self._symbol.get_internals().nodes:
+            if node.op is None:
+                values[id(node), 0] = bound[node.name]
+            if self._monitor_all:
+                shown = [(node.name, bound[node.name])] if node.op is None else \
+                    [(f"{node.name}_{n}", values[id(e.node), e.index]) for n, e in zip(node.input_names, node.inputs)]
+                for name, array in shown:
+                    self._monitor(name, array)
+            for k, name in enumerate(node.output_names if node.op else []):
+                self._monitor(name, values[id(node), k])
 
     # --- other shapes and values ---------------------------------------------------------------------------------------
 

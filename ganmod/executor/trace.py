@@ -166,7 +166,7 @@ def record(function: Lowered, structure: Structure) -> Programs:
     with torch.no_grad():
         module = make_fx(joint, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
         if any(_mutates(n) for n in module.graph.nodes):
-            pure = torch.func.functionalize(joint, remove="mutations")
+            pure = torch.func.functionalize(module, remove="mutations")  # autograd does not run inside it
             module = make_fx(pure, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
     _drop_detachments(module.graph)
     module.graph.eliminate_dead_code()

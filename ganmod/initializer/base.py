@@ -151,7 +151,7 @@ class Initializer:
 
     def _init_bilinear(self, _: str, arr: NDArray) -> None:
         height, width = arr.shape[2:]
-        arr[:] = np.broadcast_to(np.outer(_tent(height, width), _tent(width, width)).astype("float32"), arr.shape)
+        arr[:] = np.outer(_tent(height, width), _tent(width, width))
 
     def _init_loc_bias(self, name: str, arr: NDArray) -> None:
         require(arr.shape == (6,), f"{name!r} must have shape (6,), an affine map, got {arr.shape}", ValueError)

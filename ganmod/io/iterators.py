@@ -109,7 +109,7 @@ class NDArrayIter(DataIter):
     data_name, label_name : str
         Names for arrays that come without one.
     layout : str
-        Layout of the data.
+        Layout of data and labels.
 
     Raises
     ------
@@ -164,15 +164,16 @@ class NDArrayIter(DataIter):
     @property
     def provide_data(self) -> list[DataDesc]:
         """Name and shape of each array of a batch."""
-        return [DataDesc(*self._batch_shape(name, tensor), layout=self.layout) for name, tensor in self._data]
+        return self._describe(self._data)
 
     @property
     def provide_label(self) -> list[DataDesc]:
         """Name and shape of each label of a batch."""
-        return [DataDesc(*self._batch_shape(name, tensor)) for name, tensor in self._label]
+        return self._describe(self._label)
 
-    def _batch_shape(self, name: str, tensor: torch.Tensor) -> tuple[str, tuple[int, ...], Any]:
-        return name, (self.batch_size, *tensor.shape[1:]), to_numpy_dtype(tensor.dtype)
+    def _describe(self, source: Source) -> list[DataDesc]:
+        return [DataDesc(name, (self.batch_size, *tensor.shape[1:]), to_numpy_dtype(tensor.dtype), self.layout)
+                for name, tensor in source]
 
     # --- moving ----------------------------------------------------------------------------------------------------
 

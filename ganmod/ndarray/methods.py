@@ -1,13 +1,13 @@
 """The methods of arrays that differ from the operators of the same name."""
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Sequence, Union
 
 from ..base import ShapeError, require
 from ..ops import registry as ops
 from .ndarray import NDArray, invoke
 
-__all__ = ["broadcast_to", "broadcast_like", "slice_assign", "slice_assign_scalar"]
+__all__ = ["broadcast_to", "broadcast_like", "expand_dims", "flatten", "squeeze", "slice_assign", "slice_assign_scalar"]
 
 
 def broadcast_to(self: NDArray, shape: Sequence[int]) -> NDArray:
@@ -29,6 +29,23 @@ def broadcast_like(self: NDArray, other: NDArray) -> NDArray:
     return broadcast_to(self, other.shape)
 
 
+def expand_dims(self: NDArray, axis: int, inplace: bool = False) -> NDArray:
+    """A copy (a view with `inplace`) with a new axis of size 1 at `axis`."""
+    made = invoke(ops.find("expand_dims"), [self], {"axis": axis})
+    return self.reshape(made.shape) if inplace else made
+
+
+def flatten(self: NDArray, inplace: bool = False) -> NDArray:
+    """A copy (a view with `inplace`) with all axes but the first joined."""
+    return self.reshape((0, -1)) if inplace else invoke(ops.find("Flatten"), [self], {})
+
+
+def squeeze(self: NDArray, axis: Union[int, Sequence[int], None] = None, inplace: bool = False) -> NDArray:
+    """A copy (a view with `inplace`) without the axes of size 1, or those of them that `axis` names."""
+    made = invoke(ops.find("squeeze"), [self], {} if axis is None else {"axis": axis})
+    return self.reshape(made.shape) if inplace else made
+
+
 def slice_assign(self: NDArray, rhs: NDArray, begin: Any, end: Any, step: Any = ()) -> NDArray:
     """Write `rhs` into the slice from `begin` to `end`, in place; returns this array."""
     return invoke(ops.find("_slice_assign"), [self, rhs], {"begin": begin, "end": end, "step": step}, out=self)
@@ -40,5 +57,5 @@ def slice_assign_scalar(self: NDArray, value: float, begin: Any, end: Any, step:
                   out=self)
 
 
-for _method in (broadcast_to, broadcast_like, slice_assign, slice_assign_scalar):
+for _method in (broadcast_to, broadcast_like, expand_dims, flatten, squeeze, slice_assign, slice_assign_scalar):
     setattr(NDArray, _method.__name__, _method)

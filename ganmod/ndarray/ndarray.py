@@ -267,11 +267,10 @@ class NDArray:
     def __reduce__(self) -> Any:
         return _rebuild, (self._tensor.detach().cpu(), self.context)
 
-    def __copy__(self) -> "NDArray":
+    def __deepcopy__(self, _memo: Any = None) -> "NDArray":
         return self.copy()
 
-    def __deepcopy__(self, _memo: Any) -> "NDArray":
-        return self.copy()
+    __copy__ = __deepcopy__
 
     # --- copying -------------------------------------------------------------------------------------------------
 
@@ -332,20 +331,6 @@ class NDArray:
     wait_to_write = wait_to_read
 
     # --- shapes --------------------------------------------------------------------------------------------------
-
-    def expand_dims(self, axis: int, inplace: bool = False) -> "NDArray":
-        """A copy (a view with `inplace`) with a new axis of size 1 at `axis`."""
-        made = invoke(ops.find("expand_dims"), [self], {"axis": axis})
-        return self.reshape(made.shape) if inplace else made
-
-    def flatten(self, inplace: bool = False) -> "NDArray":
-        """A copy (a view with `inplace`) with all axes but the first joined."""
-        return self.reshape((0, -1)) if inplace else invoke(ops.find("Flatten"), [self], {})
-
-    def squeeze(self, axis: "int | Sequence[int] | None" = None, inplace: bool = False) -> "NDArray":
-        """A copy (a view with `inplace`) without the axes of size 1, or those of them that `axis` names."""
-        made = invoke(ops.find("squeeze"), [self], {} if axis is None else {"axis": axis})
-        return self.reshape(made.shape) if inplace else made
 
     def reshape(self, *shape: Any, **kwargs: Any) -> "NDArray":
         """A view of another shape, with MXNet's codes 0, -1, -2, -3 and -4 and its ``reverse``.

@@ -94,7 +94,8 @@ def _one_of(choices: tuple[Any, ...]) -> Parser:
 
 def _optional(parse_given: Parser) -> Parser:
     def parse(value: Any) -> Any:
-        return None if value is None or value == "None" else parse_given(value)
+        absent = value is None or (isinstance(value, str) and value.strip() == "None")
+        return None if absent else parse_given(value)
     return parse
 
 

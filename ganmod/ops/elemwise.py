@@ -38,7 +38,7 @@ def unary(names: str, function: Function, formula: str, remark: str = "",
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = (f"``{formula}``, element by element{remark}.\n\n"
                        "    Shapes: data (any shape) -> the same shape and dtype.\n    ")
-    made = operator(name, *aliases, shapes=elementwise)(forward)
+    made = operator(name, *aliases, loss=function is torch.detach, shapes=elementwise)(forward)
     if slope is not None:
         made.backward(lambda _p, inputs, outputs, grads: [grads[0] * slope(inputs[0], outputs[0])])
     return made
@@ -49,6 +49,11 @@ def unary(names: str, function: Function, formula: str, remark: str = "",
 def _round_half_away(x: Tensor) -> Tensor:
     whole = torch.trunc(x)
     return whole + torch.sign(x) * ((x - whole).abs() >= 0.5).to(x.dtype)
+
+
+def _round_half_down(x: Tensor) -> Tensor:
+    whole = torch.floor(x)
+    return whole + (x - whole > 0.5).to(x.dtype)
 
 
 def _cbrt(x: Tensor) -> Tensor:
@@ -66,7 +71,7 @@ _EXACT: tuple[tuple[str, Function, str, str], ...] = (
     ("abs _sparse_abs", torch.abs, "|x|", "; its gradient at 0 is 0"),
     ("sign _sparse_sign", torch.sign, "-1, 0 or 1", "; its gradient is 0"),
     ("round _sparse_round", _round_half_away, "round(x)", ", halves away from 0"),
-    ("rint _sparse_rint", torch.round, "rint(x)", ", halves to even"),
+    ("rint _sparse_rint", _round_half_down, "rint(x)", ", halves down"),
     ("ceil _sparse_ceil", torch.ceil, "ceil(x)", ": the least whole number not below x"),
     ("floor _sparse_floor", torch.floor, "floor(x)", ": the greatest whole number not above x"),
     ("trunc _sparse_trunc", torch.trunc, "trunc(x)", ": towards 0"),

@@ -218,7 +218,8 @@ def _upsampled_names(attributes: dict[str, Any], number: int) -> list[str]:
     return ["data", "weight"] if bilinear else [f"arg{k}" for k in range(number)]
 
 
-@operator("UpSampling", count="num_args", names=_upsampled_names)
+@operator("UpSampling", count="num_args", names=_upsampled_names,
+          initial={"weight": '["bilinear", {}]'})
 def up_sampling(*data: Tensor, scale: int, num_filter: int = 0, sample_type: Literal["bilinear", "nearest"],
                 multi_input_mode: Literal["concat", "sum"] = "concat", num_args: int, workspace: int = 512) -> Tensor:
     """Images `scale` times as large.

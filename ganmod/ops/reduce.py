@@ -230,7 +230,7 @@ _NORMALISED: dict[str, Callable[[int], Axes]] = {
 }
 
 
-@operator("L2Normalization", shapes=elementwise)
+@operator("L2Normalization", shapes=elementwise, hidden=1)
 def l2_normalization(data: Tensor, *, eps: float = 1e-10,
                      mode: Literal["channel", "instance", "spatial"] = "instance") -> Tensor:
     """``x / sqrt(sum(x ** 2) + eps)``.

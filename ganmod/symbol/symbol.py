@@ -70,6 +70,11 @@ class Symbol:
         return list(self._entries)
 
     @property
+    def nodes(self) -> list[Node]:
+        """Every node of the graph, inputs before their users."""
+        return topological(self._entries)
+
+    @property
     def name(self) -> Optional[str]:
         """The name of the node; ``None`` for a group of several."""
         nodes = {id(e.node): e.node.name for e in self._entries}
@@ -97,14 +102,11 @@ class Symbol:
         """The number of outputs."""
         return len(self._entries)
 
-    def _nodes(self) -> list[Node]:
-        return topological(self._entries)
-
     def _variables(self) -> list[Node]:
-        return [n for n in self._nodes() if n.op is None]
+        return [n for n in self.nodes if n.op is None]
 
     def _auxiliary(self) -> set[int]:
-        return auxiliary(self._nodes())
+        return auxiliary(self.nodes)
 
     def get_internals(self) -> "Symbol":
         """A group of the outputs of every node, to be picked from by name.
@@ -114,7 +116,7 @@ class Symbol:
         >>> net.get_internals()['x'].list_outputs()
         ['x']
         """
-        return Symbol([Entry(n, k) for n in self._nodes() for k in range(len(n.output_names))])
+        return Symbol([Entry(n, k) for n in self.nodes for k in range(len(n.output_names))])
 
     def get_children(self) -> Optional["Symbol"]:
         """A group of the inputs of the output nodes; ``None`` for a variable."""
@@ -180,7 +182,7 @@ class Symbol:
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """The attributes of every node that has some, by the node's name."""
-        return {n.name: _spelled_out(n.attrs) for n in self._nodes() if n.attrs}
+        return {n.name: _spelled_out(n.attrs) for n in self.nodes if n.attrs}
 
     def _set_attr(self, **kwargs: str) -> None:
         """Set user attributes of this node; keys have double underscores, or are among the known ones."""

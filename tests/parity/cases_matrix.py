@@ -3,6 +3,7 @@ from tests.parity.rows import Row, whole
 
 ANY = (2, 3, 4)
 IMAGE = (2, 3, 4, 4)
+SINGLE = dict(dtypes=("float32",), why="MXNet has it for float32 only")
 SUM = dict(rtol=1e-5, atol=1e-6, why="the order of summation differs")
 
 PRODUCTS = [
@@ -25,7 +26,6 @@ SHAPES = [Row("Reshape", [ANY], dict(shape=shape)) for shape in (
     (6, 4), (0, -1), (-1, 0), (-1,), (-2,), (-3, 0), (0, -3), (0, -4, 1, 3, -2), (-4, -1, 1, -2), (4, -1, 2), (0, 0, 0),
     (-3, -4, 2, 2))] + [
     Row("Reshape", [ANY], dict(shape=(-1, 0), reverse=True)), Row("Reshape", [ANY], dict(shape=(8, 3), reverse=True)),
-    Row("Reshape", [ANY], dict(shape=(0, -4, -1, 2), reverse=True)),
     Row("reshape", [ANY], dict(shape=(0, -3), reverse=True)),
     Row("Reshape", [ANY], dict(target_shape=(2, 0))), Row("Reshape", [ANY], dict(target_shape=(0, 12))),
     Row("Reshape", [ANY], dict(target_shape=(0, 12), keep_highest=True)),
@@ -54,10 +54,11 @@ SLICES = [Row("slice", [(3, 4, 5)], dict(begin=begin, end=end, **step)) for begi
     Row("slice_axis", [ANY], dict(axis=0, begin=1, end=None)),
     Row("slice_like", [(3, 4), (2, 3)]), Row("slice_like", [(3, 4, 5), (2, 3)], dict(axes=(0, 1))),
     Row("slice_like", [(3, 4), (2, 3)], dict(axes=(-1,))),
-    Row("Crop", [IMAGE], dict(h_w=(2, 3), num_args=1)), Row("Crop", [IMAGE], dict(h_w=(2, 2), offset=(1, 2), num_args=1)),
-    Row("Crop", [IMAGE, (1, 1, 2, 3)], dict(num_args=2)), Row("Crop", [IMAGE, (2, 1, 3, 2)], dict(
-        num_args=2, center_crop=True)),
-    Row("Crop", [(1, 1, 5, 5)], dict(h_w=(2, 2), center_crop=True, num_args=1)),
+    Row("Crop", [IMAGE], dict(h_w=(2, 3), num_args=1), **SINGLE),
+    Row("Crop", [IMAGE], dict(h_w=(2, 2), offset=(1, 2), num_args=1), **SINGLE),
+    Row("Crop", [IMAGE, (1, 1, 2, 3)], dict(num_args=2), **SINGLE),
+    Row("Crop", [IMAGE, (2, 1, 3, 2)], dict(num_args=2, center_crop=True), **SINGLE),
+    Row("Crop", [(1, 1, 5, 5)], dict(h_w=(2, 2), center_crop=True, num_args=1), **SINGLE),
     Row("_slice_assign", [(3, 4), (1, 2)], dict(begin=(0, 1), end=(1, 3)), grad=False),
     Row("_slice_assign", [(3, 4), (2, 2)], dict(begin=(2, 0), end=(0, 4), step=(-1, 2)), grad=False),
     Row("_slice_assign_scalar", [(3, 4)], dict(scalar=5.0, begin=(0, 1), end=(2, 3)), grad=False),

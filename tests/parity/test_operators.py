@@ -21,6 +21,8 @@ def symbolic(mx, np, op, inputs, attrs, differentiate, train):
     values = {f"x{k}": mx.nd.array(value, dtype=value.dtype) for k, value in enumerate(inputs)}
     arguments, auxiliary = symbol.list_arguments(), symbol.list_auxiliary_states()
     written = json.loads(symbol.tojson())
+    for node in written["nodes"][:len(inputs)]:
+        node.pop("attrs", None)                 # MXNet marks variables with the initializers of inputs not given
     result = {"arguments": arguments, "auxiliary": auxiliary, "names": symbol.list_outputs(),
               "json": {key: written[key] for key in ("nodes", "arg_nodes", "node_row_ptr", "heads")},
               "shapes": symbol.infer_shape(**{name: values[name].shape for name in arguments}),

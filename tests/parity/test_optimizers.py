@@ -116,3 +116,95 @@ def test_scheduled_rate(compare, key):
     weights, grads = values(key)
     compare(scheduled, {"weights": weights, "grads": grads, "optimizer": optimizer, "settings": settings},
             rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("key", ["sgd", "sgd momentum", "nag momentum", "adam", "rmsprop", "adagrad", "signum"])
+@pytest.mark.parametrize("together", [False, True])
+def test_16_bits_with_a_copy_of_32(compare, key, together):
+    optimizer, settings = OPTIMIZERS[key]
+    weights, grads = values(key)
+    settings = {**settings, "multi_precision": True, "wd": 0.02}
+    # Where a sum lies between two numbers of 16 bits, the last bit of its 32 decides.
+    compare(train, {"weights": weights, "grads": grads, "optimizer": optimizer, "settings": settings,
+                    "together": together, "dtype": "float16"}, rtol=2e-5, atol=2e-6, tolerances={"weights*": (1e-3, 0)})
+
+
+def factors(mx, np):
+    """Learning rates and weight decays of parameters: by name, index, attribute and default."""
+    weight = mx.sym.Variable("w", lr_mult=2.0, wd_mult=3.0)
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), weight=weight, num_hidden=3, name="fc")
+    names = ["w", "fc_bias", "bn_gamma", "bn_beta", "x_weight", "weight", "gamma", "weight_x", "moving_var"]
+    made = {}
+    for label, sym in (("sym", net), ("none", None)):
+        for kind in ("sgd", "adam", "lars", "lamb"):
+            optimizer = mx.optimizer.create(kind, sym=sym, param_idx2name=dict(enumerate(names)), wd=0.1,
+                                            learning_rate=0.5)
+            seen = [[optimizer._get_lrs(range(10)), optimizer._get_wds(range(10))]]
+            optimizer.set_lr_mult({"fc_bias": 5.0, 4: 7.0})
+            optimizer.set_wd_mult({"fc_bias": 5.0, 3: 7.0, "bn_gamma": 0.5})
+            seen.append([[optimizer._get_lr(i) for i in range(10)], [optimizer._get_wd(i) for i in range(10)]])
+            made[f"{label} {kind}"] = [seen, optimizer.lr_mult, optimizer.wd_mult]
+    return made
+
+
+def test_factors(compare):
+    compare(factors, check_dtype=False)
+
+
+def counted(mx, np):
+    """Update counts on several devices, and learning rates that follow them."""
+    scheduler = mx.lr_scheduler.FactorScheduler(2, 0.5, base_lr=1.0)
+    optimizer = mx.optimizer.SGD(lr_scheduler=scheduler, begin_num_update=1)
+    seen = []
+    for device, index in ((0, [0, 1, 2]), (0, 1), (2, 0), (2, [0, 3]), (0, 1), (0, 1)):
+        optimizer._set_current_context(device)
+        optimizer._update_count(index)
+        seen.append([optimizer.num_update, optimizer._get_lr(0), optimizer.learning_rate,
+                     dict(optimizer._index_update_count)])
+    return {"seen": seen, "all": optimizer._all_index_update_counts}
+
+
+def test_counts(compare):
+    compare(counted, check_dtype=False)
+
+
+def registered(mx, np):
+    """Names, defaults and attributes of what can be created."""
+    names = ["sgd", "ccsgd", "nag", "signum", "sgld", "dcasgd", "lars", "test", "adam", "adamax", "nadam", "ftml",
+             "lamb", "adagrad", "rmsprop", "adadelta", "ftrl", "groupadagrad"]
+    left_out = {"idx2name", "sym_info", "param_dict", "allow_np_array", "aggregate_num", "skip",
+                "_all_index_update_counts", "_index_update_count"}
+    return {name: {k: v for k, v in vars(mx.optimizer.create(name.upper())).items() if k not in left_out}
+            for name in names}
+
+
+def test_defaults(compare):
+    compare(registered, check_dtype=False)
+
+
+def langevin(mx, np):
+    """Mean and spread of the noise of SGLD."""
+    optimizer = mx.optimizer.SGLD(learning_rate=0.04, wd=0.5)
+    weight = mx.nd.ones((200, 300))
+    mx.optimizer.get_updater(optimizer)(0, mx.nd.ones((200, 300)), weight)
+    moved = weight.asnumpy()
+    return {"mean": float(moved.mean()), "spread": float(moved.std())}
+
+
+def test_langevin_noise(compare):
+    compare(langevin, rtol=0.02)
+
+
+def rows(mx, np, weight, grad):
+    """GroupAdaGrad."""
+    updater = mx.optimizer.get_updater(mx.optimizer.contrib.GroupAdaGrad(learning_rate=0.3, rescale_grad=0.5,
+                                                                         clip_gradient=0.4))
+    array = mx.nd.array(weight)
+    for k in range(5):
+        updater(0, mx.nd.array(grad * (k - 2)), array)
+    return {"weight": array, "state": updater.states[0]}
+
+
+def test_group_adagrad(compare, rng):
+    compare(rows, {"weight": rng.normal(size=(4, 3)).astype("float32"),
+                   "grad": rng.normal(size=(4, 3)).astype("float32")})
