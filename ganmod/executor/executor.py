@@ -212,17 +212,10 @@ class Executor:
                                  "give out_grads, or put a loss such as MakeLoss on it")
             return output.as_torch()                       # its place only: no program reads it
         tensor = as_tensor(given, output.as_torch())
-        if tensor.shape != output.shape:
-            if tensor.numel() != output.size or needed is False:
-                tensor = self._checked_head(name, output, tensor, needed)
-            tensor = tensor.reshape(output.shape)
-        return tensor.to(output.as_torch().dtype)
-
-    def _checked_head(self, name: str, output: NDArray, tensor: torch.Tensor, needed: bool) -> torch.Tensor:
-        if needed:
+        if needed and tensor.shape != output.shape:
             raise ShapeError(f"backward(): the head gradient of {name!r} has shape {tuple(tensor.shape)}, the output "
                              f"{output.shape}")
-        return output.as_torch()
+        return tensor.to(output.as_torch().dtype) if needed else output.as_torch()
 
     def _write_gradient(self, name: str, gradient: Optional[torch.Tensor]) -> None:
         target = self.grad_dict[name]

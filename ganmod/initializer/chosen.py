@@ -57,7 +57,8 @@ class Load:
     def __init__(self, param: Union[str, Mapping[str, NDArray]], default_init: Any = None,
                  verbose: bool = False) -> None:
         loaded = nd.load(param) if isinstance(param, str) else param
-        require(isinstance(loaded, Mapping), f"Load: arrays by name are needed, got {type(loaded).__name__}", TypeError)
+        if not isinstance(loaded, Mapping):
+            raise TypeError(f"Load: arrays by name are needed, got {type(loaded).__name__}")
         self.param = {re.sub("^(arg|aux):", "", name): array for name, array in loaded.items()}
         self.default_init, self.verbose = default_init, verbose
 

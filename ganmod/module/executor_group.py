@@ -140,8 +140,10 @@ class DataParallelExecutorGroup:
         execs = []
         for k, ctx in enumerate(self.contexts):
             shapes = {d.name: self._part(d, slices[k]) for d in [*data, *labels] if d.name in self.arg_names}
-            if reshape:
-                execs.append(self.execs[k].reshape(partial_shaping=True, allow_up_sizing=True, **shapes))
+            if reshape:                                    # parameters keep their shapes, or the batch does not fit
+                old = self.execs[k]
+                shapes.update({n: old.arg_dict[n].shape for n in self.param_names})
+                execs.append(old.reshape(partial_shaping=True, allow_up_sizing=True, **shapes))
             else:
                 types = {d.name: d.dtype for d in [*data, *labels] if d.name in self.arg_names}
                 execs.append(self.symbol.simple_bind(

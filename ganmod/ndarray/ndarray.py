@@ -435,7 +435,7 @@ def as_tensor(value: Any, like: torch.Tensor) -> torch.Tensor:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-        return torch.as_tensor(np.ascontiguousarray(array), device=like.device)
+        return torch.as_tensor(np.require(np.ascontiguousarray(array), requirements="W"), device=like.device)
     except (TypeError, ValueError):
         raise InputError(f"expected an NDArray, a numpy array or nested lists of numbers, got {value!r:.80}") from None
 

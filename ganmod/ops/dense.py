@@ -13,7 +13,7 @@ from .shapes import product
 import torch
 
 
-@operator("FullyConnected", present={"bias": lambda p: not p.no_bias})
+@operator("FullyConnected", "_sparse_FullyConnected", present={"bias": lambda p: not p.no_bias})
 def fully_connected(data: Tensor, weight: Tensor, bias: Optional[Tensor] = None, *, num_hidden: int,
                     no_bias: bool = False, flatten: bool = True) -> Tensor:
     """Affine map ``data @ weight.T + bias``.
@@ -39,7 +39,7 @@ def _(p, s):
         s.bias = (p.num_hidden,)
 
 
-@operator("Embedding")
+@operator("Embedding", "_sparse_Embedding")
 def embedding(data: Index, weight: Tensor, *, input_dim: int, output_dim: int, dtype: DType = torch.float32,
               sparse_grad: bool = False) -> Tensor:
     """Rows of a table, looked up by index: ``weight[data]``; an index out of range is clipped to the last row.

@@ -175,6 +175,7 @@ def _define_like(name: str, one: Distribution) -> None:
     full = f"_random_{name}_like"
 
     def draw(data: Tensor, **values: float) -> Tensor:
+        require(data.is_floating_point(), f"{full}: data must be of floats, got {data.dtype}", InputError)
         like = torch.empty_like(data, dtype=_float_dtype(data.dtype), requires_grad=False)
         return one.draw(like, *_check(full, one, values)).to(data.dtype)
 

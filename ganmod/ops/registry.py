@@ -262,7 +262,7 @@ class Operator:
         """The order of positional arguments: the inputs, then the attributes."""
         return tuple(i.name for i in self.inputs) + tuple(self.attributes)
 
-    @property
+    @functools.cached_property
     def signature(self) -> inspect.Signature:
         """What ``help(mx.nd.X)`` shows: the inputs, then the attributes with their defaults."""
         kind = inspect.Parameter

@@ -102,7 +102,8 @@ def _visit_shapes(node: Node, known: dict[Slot, Known], dtypes: dict[Slot, Dtype
             raise
         except (ValueError, IndexError) as error:
             raise ShapeError(f"{table.node}: {error}; given {_listing(table)}") from error
-    if all(complete(table[n]) for n in table.inputs) and not all(complete(table[n]) for n in table.outputs):
+    known_inputs = node.op.traceable and all(complete(table[n]) for n in table.inputs)
+    if known_inputs and not all(complete(table[n]) for n in table.outputs):
         _run_on_meta(node, table, [dtypes.get(slot) for slot in slots])
     for slot, name in zip(slots, names):
         table[name] = known.get(slot)                      # a variable may stand in two places of one node

@@ -28,7 +28,8 @@ def by_name(mx, np, name):
     made = {}
     for init in (mx.init.Zero(), mx.init.One(), mx.init.Constant(3)):
         for plain in (False, True):
-            made[f"{type(init).__name__} {plain}"] = outcome(lambda i=init, p=plain: filled(mx, i, name, shape, plain=p))
+            made[f"{type(init).__name__} {plain}"] = outcome(
+                lambda i=init, p=plain: filled(mx, i, name, shape, plain=p))
     return made
 
 
@@ -130,7 +131,8 @@ def chosen(mx, np):
     load = mx.init.Load(params, default_init=mx.init.One())
     made = {f"mixed {n} {p}": outcome(lambda n=n, p=p: filled(mx, mixed, n, plain=p))
             for n in ("fc_bias", "x_weight", "abc_x", "x_bias", "zz") for p in (False, True)}
-    made.update({f"load {n}": outcome(lambda n=n: filled(mx, load, n)) for n in ("fc_weight", "m", "other_weight", "oo")})
+    made.update({f"load {n}": outcome(lambda n=n: filled(mx, load, n))
+                 for n in ("fc_weight", "m", "other_weight", "oo")})
     made["names"] = sorted(load.param)
     return made
 

@@ -1,0 +1,101 @@
+"""Every row of the operator tables on its own: what holds for any operator, without MXNet."""
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from ganmod.ops import find, table
+from ganmod.ops.registry import Operator
+from tests.parity.rows import Row, every_row
+
+ROWS = every_row()
+OPERATORS = sorted({id(op): op for op in table().values()}.values(), key=lambda op: op.name)
+
+
+def parsed(row: Row) -> tuple[Operator, object]:
+    """The operator of a row and its attributes; counts that MXNet's functions fill in are filled in."""
+    op = find(row.op)
+    attrs = dict(row.attrs)
+    if op.count:
+        attrs.setdefault(op.count, len(row.inputs))
+    return op, op.parse(attrs)
+
+
+def tensors(row: Row, dtype: str) -> list[torch.Tensor]:
+    """The inputs of a row."""
+    return [torch.from_numpy(value) for value in row.arrays(dtype)]
+
+
+def outputs(row: Row, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """The outputs of a row's operator; random ones draw the same numbers at each call."""
+    op, params = parsed(row)
+    torch.manual_seed(0)
+    return op.run(inputs, params, training=row.train)[0]
+
+
+def scattered(tensor: torch.Tensor) -> torch.Tensor:
+    """The same values, every second element of a larger memory."""
+    return torch.stack([tensor, tensor], -1)[..., 0]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_inputs_stay_as_they_are(row: Row):
+    inputs = tensors(row, row.dtypes[0])
+    before = [tensor.clone() for tensor in inputs]
+    outputs(row, inputs)
+    for tensor, old in zip(inputs, before):
+        torch.testing.assert_close(tensor, old, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_strides_do_not_matter(row: Row):
+    inputs = tensors(row, row.dtypes[0])
+    for plain, strided in zip(outputs(row, inputs), outputs(row, [scattered(tensor) for tensor in inputs])):
+        torch.testing.assert_close(strided, plain, equal_nan=True)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.derivative and "float64" in row.dtypes], ids=str)
+def test_gradient_is_the_derivative(row: Row):
+    op, params = parsed(row)
+    inputs = tensors(row, "float64")
+    names = op.input_names(params, len(inputs))
+    wanted = [k for k, (tensor, name) in enumerate(zip(inputs, names))
+              if tensor.is_floating_point() and not op.is_index(name) and not op.is_aux(name)]
+
+    def function(*chosen: torch.Tensor) -> list[torch.Tensor]:
+        given = list(inputs)
+        for k, tensor in zip(wanted, chosen):
+            given[k] = tensor
+        return [output for output in outputs(row, given) if output.requires_grad]
+
+    chosen = [inputs[k].clone().requires_grad_() for k in wanted]
+    if function(*chosen):
+        assert torch.autograd.gradcheck(function, chosen)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_attributes_survive_as_text(row: Row):
+    op, params = parsed(row)
+    written = {key: np.dtype(value).name if inspect.isclass(value) else str(value) for key, value in row.attrs.items()}
+    if op.count:
+        written.setdefault(op.count, str(len(row.inputs)))
+    assert op.parse(written) == params
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if find(row.op).traceable], ids=str)
+def test_shapes_are_known_without_values(row: Row):
+    op, params = parsed(row)
+    dtype = row.dtypes[0]
+    with torch.device("meta"):
+        shadows = [tensor.to("meta") for tensor in tensors(row, dtype)]
+        shadow = op.run(shadows, params, training=row.train)[0]
+    for one, other in zip(shadow, outputs(row, tensors(row, dtype))):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+
+
+@pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.name)
+def test_every_operator_says_what_it_does(op: Operator):
+    assert op.__doc__ and op.__doc__.strip().endswith(tuple(".]:)`'0123456789"))
