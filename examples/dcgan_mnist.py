@@ -39,7 +39,8 @@ def load_images(data):
     """Gray images as uint8 (N, height, width): 'digits', 'mnist', or the name of a folder of IDX files."""
     if data == "digits":
         from sklearn.datasets import load_digits
-        return (load_digits().images * (255 / 16)).astype(np.uint8)
+        images = np.pad(load_digits().images, ((0, 0), (1, 1), (1, 1)))    # a margin, as MNIST has one
+        return (images * (255 / 16)).astype(np.uint8)
     if data == "mnist":
         return fetch_mnist()
     return read_folder(pathlib.Path(data))
@@ -152,3 +153,27 @@ def discriminator_symbol(size, width):
     net = mx.sym.Convolution(net, name=f"d{k + 1}", kernel=(4, 4), num_filter=1, no_bias=True)
     net = mx.sym.Flatten(net)
     return mx.sym.LogisticRegressionOutput(data=net, label=mx.sym.Variable("label"), name="dloss")
+
+
+def make_modules(options, ctx, checkpoint=None):
+    """Generator and discriminator, ready to be trained: new ones, or those of a checkpoint."""
+    size, width, channels = network_size(options)
+    shape = (options.batch_size, channels, size, size)
+    modules = []
+    for name, symbol, data_names, label_names, shapes in (
+            ("generator", generator_symbol(size, width, channels), ("rand",), None,
+             dict(data_shapes=[("rand", (options.batch_size, Z, 1, 1))])),
+            ("discriminator", discriminator_symbol(size, width), ("data",), ("label",),
+             dict(data_shapes=[("data", shape)], label_shapes=[("label", shape[:1])], inputs_need_grad=True))):
+        settings = dict(data_names=data_names, label_names=label_names, context=ctx)
+        if checkpoint:
+            folder, number = checkpoint
+            module = mx.mod.Module.load(str(folder / name), number, load_optimizer_states=True, **settings)
+        else:
+            module = mx.mod.Module(symbol=symbol, **settings)
+        module.bind(**shapes)
+        if not checkpoint:
+            module.init_params(initializer=mx.init.Normal(SIGMA))
+        module.init_optimizer(optimizer="adam", optimizer_params={"learning_rate": LEARNING_RATE, "beta1": BETA1})
+        modules.append(module)
+    return modules

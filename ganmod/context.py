@@ -34,12 +34,12 @@ class Context:
     devstr2type: ClassVar[dict[str, int]] = _DEVICE_IDS
 
     def __init__(self, device_type: "str | Context", device_id: int = 0) -> None:
-        if isinstance(device_type, Context):
-            device_type, device_id = device_type.device_type, device_type.device_id
-        if device_type not in _DEVICE_IDS:
-            raise MXNetError(f"unknown device type {device_type!r}; expected one of {', '.join(_DEVICE_IDS)}")
-        self.device_type = device_type
-        self.device_id = int(device_id)
+        kind, number = (device_type.device_type, device_type.device_id) if isinstance(device_type, Context) \
+            else (device_type, device_id)
+        if kind not in _DEVICE_IDS:
+            raise MXNetError(f"unknown device type {kind!r}; expected one of {', '.join(_DEVICE_IDS)}")
+        self.device_type: str = kind
+        self.device_id: int = int(number)
 
     @property
     def device_typeid(self) -> int:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional, Sequence, Union
 
-
 from . import optimizer as opt
 from .base import MXNetError, StateError
 from .files import write_atomically

@@ -8,7 +8,7 @@ from . import symbol as sym
 from .base import FileFormatError
 from .ndarray import NDArray
 
-__all__ = ["BatchEndParam", "save_checkpoint", "load_checkpoint", "load_params"]
+__all__ = ["BatchEndParam", "save_checkpoint", "load_checkpoint", "load_params", "read_params"]
 
 Arrays = dict[str, NDArray]
 
@@ -54,14 +54,18 @@ def save_checkpoint(prefix: str, epoch: int, symbol: Optional[sym.Symbol], arg_p
 
 
 def load_params(prefix: str, epoch: int) -> tuple[Arrays, Arrays]:
-    """(arg_params, aux_params) of ``prefix-0007.params``.
+    """(arg_params, aux_params) of ``prefix-0007.params``; see :func:`read_params`."""
+    return read_params(_params_file(prefix, epoch))
+
+
+def read_params(path: str) -> tuple[Arrays, Arrays]:
+    """(arg_params, aux_params) of a ``.params`` file.
 
     Raises
     ------
     FileFormatError
         If the file is damaged or foreign, or holds arrays that are neither parameters nor auxiliary states.
     """
-    path = _params_file(prefix, epoch)
     loaded = nd.load(path)
     if not isinstance(loaded, dict):
         if loaded:

@@ -63,7 +63,7 @@ def get_create_func(base_class: type, nickname: str) -> Callable[..., Any]:
         name, *rest = args if args else (kwargs.pop(nickname, None),)
         if isinstance(name, base_class):
             if rest or kwargs:
-                raise ValueError(f"{nickname} is already an instance; further arguments {rest} {kwargs} have no meaning")
+                raise ValueError(f"{nickname} is already an instance; further arguments mean nothing: {rest} {kwargs}")
             return name
         if isinstance(name, dict):
             return create(**name)

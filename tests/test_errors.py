@@ -46,7 +46,8 @@ MISTAKES = {
         lambda: mx.nd.FullyConnected(mx.nd.ones((2, 2)), mx.nd.ones((1, 2)), num_hiden=1, no_bias=True),
         AttributeValueError, ["FullyConnected", "num_hiden", "did you mean 'num_hidden'"]),
     "missing attribute": (
-        lambda: mx.sym.Activation(mx.sym.Variable("x"), name="a1"), AttributeValueError, ["Activation 'a1'", "act_type"]),
+        lambda: mx.sym.Activation(mx.sym.Variable("x"), name="a1"), AttributeValueError,
+        ["Activation 'a1'", "act_type"]),
     "lossy value": (
         lambda: fc(num_hidden="1.5"), AttributeValueError, ["FullyConnected 'fc'", "num_hidden='1.5'", "expected int"]),
     "unknown choice": (
@@ -76,7 +77,8 @@ MISTAKES = {
             x=(1, 1, 4, 4)), ShapeError, ["Convolution 'c'", "kernel 9", "(1, 1, 4, 4)"]),
     "unknown shape": (lambda: fc().simple_bind(mx.cpu()), ShapeError, ["data", "nothing known"]),
     "unknown argument": (lambda: fc().infer_shape(dato=(2, 4)), InputError, ["'dato'", "did you mean 'data'"]),
-    "arrays of another shape, array": (lambda: mx.nd.ones((2, 3)) + mx.nd.ones((2, 4)), MXNetError, ["(2, 3)", "(2, 4)"]),
+    "arrays of another shape, array": (lambda: mx.nd.ones((2, 3)) + mx.nd.ones((2, 4)), MXNetError,
+                                       ["(2, 3)", "(2, 4)"]),
     "batch that cannot be bound": (
         lambda: module(**BOUND).forward(batch(2, 5)), ShapeError, ["(2, 5)", "(2, 4)", "fc"]),
     "batch with an array too many": (
@@ -127,9 +129,11 @@ MISTAKES = {
         lambda: mx.mod.Module(fc(), label_names=None, context=[mx.cpu(k) for k in range(3)]).bind(**BOUND), ValueError,
         ["batch of 2", "3 contexts"]),
     "unknown dtype": (lambda: mx.nd.zeros((2,), dtype="float33"), AttributeValueError, ["float33", "float32"]),
-    "unknown grad_req": (lambda: fc().simple_bind(mx.cpu(), grad_req="wrte", data=(2, 4)), InputError, ["'wrte'", "write"]),
+    "unknown grad_req": (lambda: fc().simple_bind(mx.cpu(), grad_req="wrte", data=(2, 4)), InputError,
+                         ["'wrte'", "write"]),
     "a symbol as a condition": (lambda: bool(fc()), MXNetError, ["no truth value"]),
-    "an output that is not there": (lambda: fc().get_internals()["fc_outptu"], ValueError, ["did you mean 'fc_output'"]),
+    "an output that is not there": (lambda: fc().get_internals()["fc_outptu"], ValueError,
+                                    ["did you mean 'fc_output'"]),
     "bind without an array": (lambda: fc().bind(mx.cpu(), {"data": mx.nd.ones((2, 4))}), InputError,
                               ["fc_weight, fc_bias"]),
     "bind to arrays that do not fit": (
@@ -195,10 +199,11 @@ def test_nan_passes_through_an_iterator():
     assert np.isnan(mx.io.NDArrayIter(data, batch_size=2).next().data[0].asnumpy()).all()
 
 
-# --- files ---------------------------------------------------------------------------------------------------------------
+# --- files -----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("text, fragment", [
-    ("", "not JSON"), ("{", "not JSON"), ("[1, 2]", "expected an object"), ('{"nodes": [], "heads": []}', "not a symbol"),
+    ("", "not JSON"), ("{", "not JSON"), ("[1, 2]", "expected an object"),
+    ('{"nodes": [], "heads": []}', "not a symbol"),
     ('{"nodes": [{"op": "null", "name": "a", "inputs": []}], "heads": [[5, 0, 0]]}', "node 5"),
     ('{"nodes": [{"op": "null", "name": "a", "inputs": []}], "heads": [[0, 3, 0]]}', "outputs"),
     ('{"nodes": [{"op": "Nothing", "name": "a", "inputs": []}], "heads": [[0, 0, 0]]}', "Nothing"),

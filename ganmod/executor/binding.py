@@ -122,13 +122,13 @@ def reshape(self: Executor, partial_shaping: bool = False, allow_up_sizing: bool
     shapes, _ = _complete_structure(self._symbol, kwargs, dtypes)
     for name, array in self.arg_dict.items():
         if shapes[name] != array.shape and name not in kwargs and not partial_shaping:
-            raise ShapeError(f"reshape(): the shape of {name!r} changes from {array.shape} to {shapes[name]}, and it was "
-                             "not given; pass partial_shaping=True if that is meant")
+            raise ShapeError(f"reshape(): the shape of {name!r} changes from {array.shape} to {shapes[name]}, and it "
+                             "was not given; pass partial_shaping=True if that is meant")
         if torch.Size(shapes[name]).numel() > array.size and not allow_up_sizing:
             raise ShapeError(f"reshape(): {name!r} grows from {array.shape} to {shapes[name]}; pass "
                              "allow_up_sizing=True if that is meant")
-    return simple_bind(self._symbol, self._ctx, self._grad_req, dtypes, shared_exec=self,
-                       **{n: shapes[n] for n in self.arg_dict})
+    wanted: dict[str, Any] = {n: shapes[n] for n in self.arg_dict}
+    return simple_bind(self._symbol, self._ctx, self._grad_req, dtypes, shared_exec=self, **wanted)
 
 
 class _Pool:

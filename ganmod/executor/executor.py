@@ -44,6 +44,8 @@ class Executor:
     (np.float32(9.0), None, np.float32(6.0))
     """
 
+    reshape: Callable[..., "Executor"]                     # set by the package, which knows how to bind
+
     def __init__(self, symbol: Symbol, ctx: Context, args: dict[str, NDArray], grads: dict[str, NDArray],
                  grad_req: dict[str, str], aux: dict[str, NDArray], outputs: Sequence[torch.Tensor],
                  programs: Optional[ProgramCache] = None) -> None:
@@ -130,8 +132,8 @@ class Executor:
         target = self.arg_dict[name].as_torch()
         source = as_tensor(value, target)
         if source.shape != target.shape:
-            raise ShapeError(f"forward(): {name!r} is bound with shape {tuple(target.shape)}, got {tuple(source.shape)}; "
-                             "use reshape() to bind other shapes")
+            raise ShapeError(f"forward(): {name!r} is bound with shape {tuple(target.shape)}, got "
+                             f"{tuple(source.shape)}; use reshape() to bind other shapes")
         target.copy_(source)
 
     def _run_forward(self, training: bool, keep: bool, update: bool = True) -> None:
@@ -228,7 +230,7 @@ class Executor:
         else:
             target.as_torch().copy_(gradient)
 
-    # --- programs ------------------------------------------------------------------------------------------------------
+    # --- programs ----------------------------------------------------------------------------------------------------
 
     @staticmethod
     def _tensors(arrays: Sequence[NDArray]) -> list[torch.Tensor]:
@@ -252,7 +254,7 @@ class Executor:
             return EagerPrograms(function, structure.wanted)
         return record(function, structure)
 
-    # --- watching ------------------------------------------------------------------------------------------------------
+    # --- watching ----------------------------------------------------------------------------------------------------
 
     def set_monitor_callback(self, callback: Optional[Monitor], monitor_all: bool = False) -> None:
         """Call ``callback(name, array)`` for every node's outputs at each forward; with `monitor_all` inputs too.
@@ -283,7 +285,7 @@ class Executor:
             for k, name in enumerate(node.output_names if node.op else []):
                 self._monitor(name, values[id(node), k])
 
-    # --- other shapes and values ---------------------------------------------------------------------------------------
+    # --- other shapes and values -------------------------------------------------------------------------------------
 
     def copy_params_from(self, arg_params: dict[str, NDArray], aux_params: Optional[dict[str, NDArray]] = None,
                          allow_extra_params: bool = False) -> None:

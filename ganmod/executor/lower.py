@@ -6,9 +6,12 @@ from typing import Callable, Optional, Sequence
 import torch
 from torch import Tensor
 
-from ..base import MXNetError
+from ..base import MXNetError, ShapeError
+from ..ops.registry import Params
+from ..ops.shapes import Known, complete
 from ..symbol import Symbol
 from ..symbol.graph import Entry, Node, topological
+from ..symbol.inference import infer_shapes
 
 __all__ = ["lower", "heads_needed", "untraceable", "Lowered", "Observer"]
 
@@ -36,30 +39,46 @@ def lower(symbol: Symbol, training: bool, device: torch.device, observe: Optiona
     names = [*symbol.list_arguments(), *symbol.list_auxiliary_states()]
     variables = {n.name: n for n in nodes if n.op is None}
     operators = [n for n in nodes if n.op is not None]
+    shapeless = [n for n in operators if _is_shapeless(n)]
 
     def run(arguments: Sequence[Tensor], states: Sequence[Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
         values: dict[tuple[int, int], Tensor] = {
             (id(variables[name]), 0): value for name, value in zip(names, [*arguments, *states])}
         replaced: dict[str, Tensor] = {}
+        shapes = infer_shapes(symbol.entries, {n: tuple(values[id(variables[n]), 0].shape) for n in names}) \
+            if shapeless else {}
         with torch.device(device):
             for node in operators:
-                _run_node(node, values, replaced, training, observe)
+                _run_node(node, values, replaced, training, observe, shapes)
         return [values[id(e.node), e.index] for e in symbol.entries], replaced
 
     return run
 
 
+def _is_shapeless(node: Node) -> bool:
+    """Whether it is an operator without inputs whose shape, or part of it, follows from where its output is used."""
+    if node.inputs or node.op is None or "shape" not in node.op.attributes:
+        return False
+    return not node.params.shape or 0 in node.params.shape
+
+
 def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[str, Tensor], training: bool,
-              observe: Optional[Observer]) -> None:
+              observe: Optional[Observer], shapes: dict[tuple[int, int], Known]) -> None:
     assert node.op is not None
     inputs = [values[id(e.node), e.index] for e in node.inputs]
+    params = node.params
+    if _is_shapeless(node):
+        shape = shapes[id(node), 0]
+        if not complete(shape):
+            raise ShapeError(f"operator {node.op.name} {node.name!r}: its shape {shape} does not follow from its use")
+        params = Params(**{**vars(params), "shape": shape})
     try:
-        results, new = node.op.run(inputs, node.params, training)
+        results, new = node.op.run(inputs, params, training)
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
         if isinstance(error, MXNetError):
             raise
-        shapes = ", ".join(f"{n} {tuple(v.shape)}" for n, v in zip(node.input_names, inputs))
-        raise MXNetError(f"operator {node.op.name} {node.name!r} failed on {shapes}: {error}") from error
+        given = ", ".join(f"{n} {tuple(v.shape)}" for n, v in zip(node.input_names, inputs))
+        raise MXNetError(f"operator {node.op.name} {node.name!r} failed on {given}: {error}") from error
     for k, result in enumerate(results):
         values[id(node), k] = result
         if observe is not None:

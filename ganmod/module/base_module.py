@@ -9,12 +9,14 @@ import torch
 from .. import initializer as init
 from ..base import InputError, MXNetError, StateError, suggest
 from ..io import DataBatch, DataIter
-from ..model import load_params as read_params
+from ..model import read_params
 from ..ndarray import NDArray
 from ..ndarray import save as save_arrays
 from ..symbol import Symbol
 
-__all__ = ["BaseModule"]
+__all__ = ["BaseModule", "DEFAULT_INITIALIZER"]
+
+DEFAULT_INITIALIZER = init.Uniform(0.01)
 
 Params = Optional[dict[str, NDArray]]
 
@@ -79,7 +81,7 @@ class BaseModule:
         """Make the storage and get ready to run batches of these shapes."""
         raise NotImplementedError(f"{type(self).__name__} does not define bind()")
 
-    def init_params(self, initializer: Any = init.Uniform(0.01), arg_params: Params = None, aux_params: Params = None,
+    def init_params(self, initializer: Any = DEFAULT_INITIALIZER, arg_params: Params = None, aux_params: Params = None,
                     allow_missing: bool = False, force_init: bool = False, allow_extra: bool = False) -> None:
         """Set the parameters and auxiliary states."""
         raise NotImplementedError(f"{type(self).__name__} does not define init_params()")

@@ -5,26 +5,23 @@ import logging
 import warnings
 from typing import Any, Optional, Sequence, Union
 
-from .. import initializer as init
-from .. import kvstore as kv
-from .. import optimizer as opt
 from ..base import InputError, MXNetError, ShapeError, StateError
 from ..context import Context, current_context
-from ..files import write_atomically
 from ..initializer import InitDesc
 from ..io import DataDesc
 from ..model import load_checkpoint, save_checkpoint
 from ..ndarray.ndarray import NDArray
 from ..symbol import Symbol
-from .base_module import BaseModule, Params, check_names
+from .base_module import DEFAULT_INITIALIZER, BaseModule, Params, check_names
 from .executor_group import DataParallelExecutorGroup, as_descriptions
+from .updating import UpdatingModule
 
 __all__ = ["Module"]
 
 _WANTED = ("all", "inputs", "parameters")
 
 
-class Module(BaseModule):
+class Module(UpdatingModule):
     """A symbol with storage, parameters and an optimizer.
 
     Parameters
@@ -94,11 +91,6 @@ class Module(BaseModule):
         self._arg_params: Params = None
         self._aux_params: Params = None
         self._params_dirty = False
-        self._optimizer: Optional[opt.Optimizer] = None
-        self._kvstore: Optional[kv.KVStore] = None
-        self._update_on_kvstore: Optional[bool] = None
-        self._updater: Optional[opt.Updater] = None
-        self._preload_opt_states: Optional[str] = None
         self._grad_req: Any = None
 
     def _reset_bind(self) -> None:
@@ -130,28 +122,7 @@ class Module(BaseModule):
         if save_optimizer_states:
             self.save_optimizer_states(f"{prefix}-{epoch:04d}.states")
 
-    def save_optimizer_states(self, fname: str) -> None:
-        """Write the optimizer's states to a file."""
-        self._require("save_optimizer_states", optimizer=True)
-        if self._update_on_kvstore:
-            assert self._kvstore is not None
-            self._kvstore.save_optimizer_states(fname)
-        else:
-            assert self._updater is not None
-            write_atomically(fname, self._updater.get_states())
-
-    def load_optimizer_states(self, fname: str) -> None:
-        """Read the optimizer's states from a file."""
-        self._require("load_optimizer_states", optimizer=True)
-        if self._update_on_kvstore:
-            assert self._kvstore is not None
-            self._kvstore.load_optimizer_states(fname)
-        else:
-            assert self._updater is not None
-            with open(fname, "rb") as stream:
-                self._updater.set_states(stream.read())
-
-    # --- what it is ----------------------------------------------------------------------------------------------------
+    # --- what it is --------------------------------------------------------------------------------------------------
 
     @property
     def data_names(self) -> list[str]:
@@ -187,7 +158,7 @@ class Module(BaseModule):
         self._require("output_shapes")
         return self._exec_group.get_output_shapes()
 
-    # --- binding -------------------------------------------------------------------------------------------------------
+    # --- binding -----------------------------------------------------------------------------------------------------
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Optional[BaseModule] = None,
@@ -234,10 +205,10 @@ class Module(BaseModule):
         self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
         self._data_shapes, self._label_shapes, self.binded = data, labels, True
         if shared_module is not None:
-            self._arg_params, self._aux_params = shared_module._arg_params, shared_module._aux_params  # type: ignore
+            self._arg_params, self._aux_params = shared_module._arg_params, shared_module._aux_params
             self.params_initialized = True
             if shared_module.optimizer_initialized:
-                self.borrow_optimizer(shared_module)  # type: ignore[arg-type]
+                self.borrow_optimizer(shared_module)
         elif self.params_initialized:                      # after load()
             assert self._arg_params is not None and self._aux_params is not None
             self._exec_group.set_params(self._arg_params, self._aux_params)
@@ -262,9 +233,9 @@ class Module(BaseModule):
         self._exec_group.reshape(data, labels)
         self._data_shapes, self._label_shapes = data, labels
 
-    # --- parameters ----------------------------------------------------------------------------------------------------
+    # --- parameters --------------------------------------------------------------------------------------------------
 
-    def init_params(self, initializer: Any = init.Uniform(0.01), arg_params: Params = None, aux_params: Params = None,
+    def init_params(self, initializer: Any = DEFAULT_INITIALIZER, arg_params: Params = None, aux_params: Params = None,
                     allow_missing: bool = False, force_init: bool = False, allow_extra: bool = False) -> None:
         """Set parameters and auxiliary states: from the given values, the others by the initializer.
 
@@ -329,80 +300,7 @@ class Module(BaseModule):
         self._exec_group.get_params(self._arg_params, self._aux_params)
         self._params_dirty = False
 
-    # --- the optimizer -------------------------------------------------------------------------------------------------
-
-    def init_optimizer(self, kvstore: Any = "local", optimizer: Any = "sgd",
-                       optimizer_params: Any = (("learning_rate", 0.01),), force_init: bool = False) -> None:
-        """Get ready to update.
-
-        Parameters
-        ----------
-        kvstore : str or KVStore
-            Where gradients of several devices meet.
-        optimizer : str or Optimizer
-            The rule, by name or as an instance.
-        optimizer_params : dict or pairs
-            Its settings, when it is given by name; ``rescale_grad`` defaults to 1 / batch size.
-        force_init : bool
-            Start anew although there is one.
-        """
-        self._require("init_optimizer", params=True)
-        if self.optimizer_initialized and not force_init:
-            self.logger.warning("optimizer already initialized, ignoring...")
-            return
-        if self._params_dirty:
-            self._sync_params_from_devices()
-        store = self._created_store(kvstore)
-        on_store = store is not None
-        rescale = 1.0 / (self._exec_group.batch_size * (store.num_workers if store is not None else 1))
-        names = self._update_names(on_store)
-        if isinstance(optimizer, str):
-            optimizer = opt.create(optimizer, sym=self._symbol, param_idx2name=names,
-                                   **{"rescale_grad": rescale, **dict(optimizer_params)})
-        elif not isinstance(optimizer, opt.Optimizer):
-            raise InputError(f"optimizer must be a name or an Optimizer, got {type(optimizer).__name__}")
-        else:
-            if optimizer.rescale_grad != rescale:
-                warnings.warn(f"the optimizer has rescale_grad={optimizer.rescale_grad}, and gradients are sums over "
-                              f"the batch: 1 / batch size is {rescale}. Is this intended?", stacklevel=2)
-            if not optimizer.idx2name:
-                optimizer.idx2name = names.copy()
-        self._optimizer, self._kvstore, self._update_on_kvstore = optimizer, store, on_store
-        self._updater = None if on_store else opt.get_updater(optimizer)
-        if store is not None:
-            self._fill_store(store, optimizer)
-        self.optimizer_initialized = True
-        if self._preload_opt_states is not None:
-            self.load_optimizer_states(self._preload_opt_states)
-            self._preload_opt_states = None
-
-    def _created_store(self, kvstore: Any) -> Optional[kv.KVStore]:
-        """The store to update on; none is needed for one device."""
-        if kvstore is None or isinstance(kvstore, str) and len(self._context) == 1:
-            return None
-        return kv.create(kvstore) if isinstance(kvstore, str) else kvstore
-
-    def _update_names(self, on_store: bool) -> dict[Any, str]:
-        """The index under which the optimizer knows each parameter, on each device where they update themselves."""
-        devices = 1 if on_store else len(self._context)
-        return {i * devices + k: name for k in range(devices) for i, name in enumerate(self._exec_group.param_names)}
-
-    def _fill_store(self, store: kv.KVStore, optimizer: opt.Optimizer) -> None:
-        assert self._arg_params is not None
-        store.set_optimizer(optimizer)
-        for index, (name, arrays) in enumerate(zip(self._exec_group.param_names, self._exec_group.param_arrays)):
-            store.init(index, arrays[0])
-            store.pull(index, arrays)
-
-    def borrow_optimizer(self, shared_module: "Module") -> None:
-        """Use the optimizer and its states of another module with the same parameters."""
-        if not shared_module.optimizer_initialized:
-            raise StateError("borrow_optimizer(): the other module needs init_optimizer() first")
-        self._optimizer, self._kvstore = shared_module._optimizer, shared_module._kvstore
-        self._update_on_kvstore, self._updater = shared_module._update_on_kvstore, shared_module._updater
-        self.optimizer_initialized = True
-
-    # --- running -------------------------------------------------------------------------------------------------------
+    # --- running -----------------------------------------------------------------------------------------------------
 
     def forward(self, data_batch: Any, is_train: Optional[bool] = None) -> None:
         """Compute the outputs of a batch; one of other shapes than the bound ones rebinds first.
@@ -465,27 +363,6 @@ class Module(BaseModule):
             raise StateError("backward(wanted='inputs') needs bind(inputs_need_grad=True)")
         group.backward(out_grads, names)
 
-    def update(self) -> None:
-        """Change the parameters by their gradients, as the optimizer says."""
-        self._require("update", params=True, optimizer=True)
-        self._params_dirty = True
-        group = self._exec_group
-        trained = [(i, weights, grads) for i, (weights, grads) in enumerate(zip(group.param_arrays, group.grad_arrays))
-                   if grads[0] is not None]
-        if not trained:
-            return
-        if self._update_on_kvstore:
-            assert self._kvstore is not None
-            keys = [i for i, _, _ in trained]
-            self._kvstore.push(keys, [grads for _, _, grads in trained])
-            self._kvstore.pull(keys, [weights for _, weights, _ in trained])
-            return
-        assert self._updater is not None
-        devices = len(self._context)
-        for k in range(devices):
-            self._updater([i * devices + k for i, _, _ in trained], [grads[k] for _, _, grads in trained],
-                          [weights[k] for _, weights, _ in trained])
-
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """The outputs of the latest forward.
 
@@ -496,7 +373,7 @@ class Module(BaseModule):
             ``merge_multi_context=False`` a list for each output, over the contexts.
         """
         self._require("get_outputs", params=True)
-        return self._exec_group.get_outputs(merge_multi_context)  # type: ignore[no-any-return]
+        return self._exec_group.get_outputs(merge_multi_context)
 
     def get_input_grads(self, merge_multi_context: bool = True) -> list[Any]:
         """The gradients of the data of the latest backward, one for each data input.
@@ -509,12 +386,12 @@ class Module(BaseModule):
         self._require("get_input_grads", params=True)
         if not self.inputs_need_grad:
             raise StateError("get_input_grads() needs bind(inputs_need_grad=True)")
-        return self._exec_group.get_input_grads(merge_multi_context)  # type: ignore[no-any-return]
+        return self._exec_group.get_input_grads(merge_multi_context)
 
     def get_states(self, merge_multi_context: bool = True) -> list[Any]:
         """The values of the state inputs."""
         self._require("get_states", params=True)
-        return self._exec_group.get_states(merge_multi_context)  # type: ignore[no-any-return]
+        return self._exec_group.get_states(merge_multi_context)
 
     def set_states(self, states: Optional[Sequence[Any]] = None, value: Optional[float] = None) -> None:
         """Set the state inputs, from arrays or all of them to one number."""

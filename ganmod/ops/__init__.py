@@ -5,6 +5,7 @@ from . import (
                conv,
                creation,
                dense,
+               density,
                elemwise,
                expanding,
                indexing,
@@ -21,6 +22,6 @@ from . import (
 )
 from .registry import Operator, find, operator, table
 
-__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "dense",
+__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "dense", "density",
            "elemwise", "expanding", "indexing", "joining", "loss", "matrix", "norm", "pooling", "random", "reduce",
            "sequence", "shaping", "slicing"]

@@ -64,7 +64,7 @@ _LEAKY: dict[str, Callable[[Tensor, Any, Params], Tensor]] = {
           hidden=lambda p: 1 if p.act_type == "rrelu" else 0)
 def leaky_relu(data: Tensor, gamma: Optional[Tensor] = None, *,
                act_type: Literal["elu", "gelu", "leaky", "prelu", "rrelu", "selu"] = "leaky", slope: float = 0.25,
-               lower_bound: float = 0.125, upper_bound: float = 0.334, training: Training = Training(False)) -> Tensor:
+               lower_bound: float = 0.125, upper_bound: float = 0.334, training: Training = False) -> Tensor:
     """Activations that let negative values through in part; positive values (times 1.0507 for selu) pass.
 
     For x <= 0, ``leaky``: slope * x; ``prelu``: gamma * x, learned per channel; ``rrelu``: a slope drawn from

@@ -175,35 +175,15 @@ def _define(names: str, forward: Callable[..., Tensor], doc: str, rule: Any) -> 
     return operator(name, *aliases, shapes=rule)(forward)
 
 
-def _define_elementwise(names: str, function: Function, formula: str) -> None:
-    name = names.split()[0]
-
+def _define_pair(names: str, function: Function, formula: str, broadcast: bool) -> None:
     def forward(lhs: Tensor, rhs: Tensor) -> Tensor:
-        require(lhs.shape == rhs.shape, f"{name}: lhs has shape {tuple(lhs.shape)}, rhs {tuple(rhs.shape)}; expected "
-                                        f"one shape (broadcast_ operators broadcast)", ShapeError)
         return function(lhs, rhs)
 
-    _define(names, forward, f"``{formula}`` of two arrays of one shape.{_REMARKS.get(formula, '')}\n\n"
-            f"    Shapes: lhs, rhs (any shape) -> the same.", elementwise)
-
-
-def _define_broadcasting(names: str, function: Function, formula: str) -> None:
-    name = names.split()[0]
-
-    def forward(lhs: Tensor, rhs: Tensor) -> Tensor:
-        try:
-            return function(lhs, rhs)
-        except RuntimeError as error:
-            try:
-                broadcast_shape(tuple(lhs.shape), tuple(rhs.shape))
-            except ValueError:
-                raise ShapeError(f"{name}: lhs of shape {tuple(lhs.shape)} and rhs of shape {tuple(rhs.shape)} do not "
-                                 f"broadcast") from error
-            raise
-
-    _define(names, forward, f"``{formula}`` of two arrays that broadcast.{_REMARKS.get(formula, '')}\n\n"
-            f"    Shapes: lhs, rhs (sizes equal or 1, aligned at the last axis) -> the larger size of each axis.",
-            _broadcast_rule)
+    which = "that broadcast" if broadcast else "of one shape"
+    shapes = "lhs, rhs (sizes equal or 1, aligned at the last axis) -> the larger size of each axis" if broadcast \
+        else "lhs, rhs (any shape) -> the same"
+    _define(names, forward, f"``{formula}`` of two arrays {which}.{_REMARKS.get(formula, '')}\n\n    Shapes: {shapes}.",
+            _broadcast_rule if broadcast else elementwise)
 
 
 def _define_scalar(names: str, function: Function, formula: str, reverse: bool) -> None:
@@ -223,9 +203,9 @@ def _define_scalar(names: str, function: Function, formula: str, reverse: bool) 
 
 for _formula, _function, _same, _broadcast, _right, _left in _TABLE:
     if _same:
-        _define_elementwise(_same, _function, _formula)
+        _define_pair(_same, _function, _formula, broadcast=False)
     if _broadcast:
-        _define_broadcasting(_broadcast, _function, _formula)
+        _define_pair(_broadcast, _function, _formula, broadcast=True)
     if _right:
         _define_scalar(_right, _function, _formula, reverse=False)
     if _left:

@@ -88,7 +88,8 @@ def _one_of(choices: tuple[Any, ...]) -> Parser:
         for choice in choices:
             if value == choice or str(value) == str(choice):
                 return choice
-        raise ValueError(f"expected one of {', '.join(map(repr, choices))}{base.suggest(str(value), map(str, choices))}")
+        closest = base.suggest(str(value), map(str, choices))
+        raise ValueError(f"expected one of {', '.join(map(repr, choices))}{closest}")
     return parse
 
 

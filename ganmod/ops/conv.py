@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from typing import Callable, Literal, Optional, Sequence
 
-
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -62,8 +61,9 @@ def _shape(batch: int, channels: int, spatial: Sequence[int], layout: Optional[s
 
 def _check_axes(p: Params, s: ShapeTable) -> None:
     for name in ("data", "output"):
-        if s[name] and len(s[name]) != len(p.kernel) + 2:
-            raise ValueError(f"{name} {s[name]} must have {len(p.kernel) + 2} axes for a kernel of {len(p.kernel)}")
+        shape = s[name]
+        if shape and len(shape) != len(p.kernel) + 2:
+            raise ValueError(f"{name} {shape} must have {len(p.kernel) + 2} axes for a kernel of {len(p.kernel)}")
 
 
 def _share_of_groups(p: Params, channels: int, what: str) -> int:
@@ -158,12 +158,12 @@ def _(p, s):
     share = _share_of_groups(p, p.num_filter, "num_filter")
     if s.data:
         s.weight = _shape(_channels(s.data, p.layout), share, p.kernel, p.layout)
-        sizes = _spatial(s.data, p.layout)
-        if all(sizes):
-            pads, adjustments = _adjusted(p, sizes)
-            sizes = [transposed_window(*z) for z in zip(sizes, p.kernel, p.stride, pads, p.dilate, adjustments)]
-        s.output = _shape(s.data[0], p.num_filter, [*sizes] if all(sizes) else p.target_shape or [0] * len(sizes),
-                          p.layout)
+        known = _spatial(s.data, p.layout)
+        sizes = p.target_shape if any(p.target_shape) else (0,) * len(known)
+        if all(known):
+            pads, adjustments = _adjusted(p, known)
+            sizes = tuple(transposed_window(*z) for z in zip(known, p.kernel, p.stride, pads, p.dilate, adjustments))
+        s.output = _shape(s.data[0], p.num_filter, sizes, p.layout)
         if s.output:
             s.data = _shape(s.output[0], 0, [0] * len(p.kernel), p.layout)
     if not p.no_bias:

@@ -3,14 +3,13 @@ from __future__ import annotations
 
 from typing import Optional
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .attributes import DType
 from .registry import Index, operator
 from .shapes import product
-
-import torch
 
 
 @operator("FullyConnected", "_sparse_FullyConnected", present={"bias": lambda p: not p.no_bias})

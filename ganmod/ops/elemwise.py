@@ -7,7 +7,6 @@ from typing import Any, Callable, Optional
 import torch
 from torch import Tensor
 
-from ..base import ShapeError, require
 from .attributes import DType
 from .registry import Index, Operator, elementwise, operator
 
@@ -248,12 +247,7 @@ def add_n(*args: Tensor, num_args: int) -> Tensor:
     >>> mx.nd.add_n(mx.nd.ones((2,)), mx.nd.ones((2,)), mx.nd.ones((2,))).asnumpy().tolist()
     [3.0, 3.0]
     """
-    total = args[0]
-    for other in args[1:]:
-        require(other.shape == total.shape, f"add_n: all inputs must have one shape, got "
-                                            f"{[tuple(a.shape) for a in args]}", ShapeError)
-        total = total + other
-    return total
+    return sum(args[1:], args[0])
 
 
 @operator("where", "_sparse_where")
@@ -267,9 +261,6 @@ def where(condition: Index, x: Tensor, y: Tensor) -> Tensor:
     >>> mx.nd.where(mx.nd.array([1, 0]), mx.nd.array([1, 2]), mx.nd.array([3, 4])).asnumpy().tolist()
     [1.0, 4.0]
     """
-    require(x.shape == y.shape and condition.shape in (x.shape, x.shape[:1]),
-            f"where: the condition has shape {tuple(condition.shape)}, x {tuple(x.shape)}, y {tuple(y.shape)}; "
-            f"expected one shape, or a condition of one value per row", ShapeError)
     return torch.where(condition.reshape(*condition.shape, *[1] * (x.dim() - condition.dim())) != 0, x, y)
 
 

@@ -31,8 +31,8 @@ def _joined_shapes(s: ShapeTable, dim: int) -> None:
     known = _without(known, axis)
     for name in (*s, *s):                                       # once to collect, once to hand out
         s[name] = known
-        known = _without(s.known[name], axis)
-    sizes = {name: s[name][axis] for name in s.inputs}
+        known = _without(s[name] or known, axis)
+    sizes = {name: (s[name] or known)[axis] for name in s.inputs}
     open_ones = [name for name, size in sizes.items() if not size]
     if not open_ones:
         s.output = (*known[:axis], sum(sizes.values()), *known[axis + 1:])
@@ -53,11 +53,7 @@ def concat(*data: Tensor, num_args: int, dim: int = 1) -> Tensor:
     >>> mx.nd.concat(mx.nd.zeros((2, 1)), mx.nd.ones((2, 2)), dim=1).asnumpy().tolist()
     [[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
     """
-    axis = axis_of(dim, data[0].dim(), "Concat")
-    fitting = all(d.dim() == data[0].dim() and _without(d.shape, axis) == _without(data[0].shape, axis) for d in data)
-    require(fitting, f"Concat: the shapes {', '.join(str(tuple(d.shape)) for d in data)} must be equal in all axes but "
-                     f"{axis}", ShapeError)
-    return torch.cat(data, axis)
+    return torch.cat(data, dim)
 
 
 @concat.shapes
@@ -85,8 +81,6 @@ def stack(*data: Tensor, axis: int = 0, num_args: int) -> Tensor:
 
     Shapes: num_args times (any shape) -> the same with `num_args` inserted at `axis`.
     """
-    require(all(d.shape == data[0].shape for d in data), f"stack: all inputs must have one shape, got "
-                                                         f"{', '.join(str(tuple(d.shape)) for d in data)}", ShapeError)
     return torch.stack(data, axis_of(axis, data[0].dim() + 1, "stack"))
 
 

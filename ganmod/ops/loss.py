@@ -17,7 +17,7 @@ __all__ = ["make_loss", "softmax_output", "svm_output"]
 Normalization = Literal["null", "batch", "valid"]
 
 
-# --- softmax -----------------------------------------------------------------------------------------------------------------
+# --- softmax ---------------------------------------------------------------------------------------------------------
 
 def _as_classes(data: Tensor, p: Params) -> Tensor:
     """`data` as (N, classes, positions), a view."""
@@ -99,7 +99,7 @@ def _(p, s):
         s.label = s.data[:1]
 
 
-# --- regression --------------------------------------------------------------------------------------------------------------
+# --- regression ------------------------------------------------------------------------------------------------------
 
 _REGRESSIONS: dict[str, tuple[str, Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "LinearRegressionOutput": ("``data``, with the gradient of half the squared error: ``p - label``",
@@ -152,7 +152,7 @@ for _name, _parts in _REGRESSIONS.items():
     _regression(_name, *_parts)
 
 
-# --- any expression as a loss --------------------------------------------------------------------------------------------------
+# --- any expression as a loss ----------------------------------------------------------------------------------------
 
 @operator("MakeLoss", loss=True, shapes=elementwise)
 def make_loss(data: Tensor, *, grad_scale: float = 1.0, valid_thresh: float = 0.0,

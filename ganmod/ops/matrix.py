@@ -27,8 +27,6 @@ def dot(lhs: Tensor, rhs: Tensor, *, transpose_a: bool = False, transpose_b: boo
     [[11.0]]
     """
     one, other = 0 if transpose_a else lhs.dim() - 1, rhs.dim() - 1 if transpose_b else 0
-    require(lhs.shape[one] == rhs.shape[other], f"dot: axis {one} of lhs {tuple(lhs.shape)} and axis {other} of rhs "
-                                                f"{tuple(rhs.shape)} must have one size", ShapeError)
     if lhs.dim() == rhs.dim() == 2:
         return (lhs.t() if transpose_a else lhs) @ (rhs.t() if transpose_b else rhs)
     made = torch.tensordot(lhs, rhs, ([one], [other]))
@@ -69,9 +67,6 @@ def batch_dot(lhs: Tensor, rhs: Tensor, *, transpose_a: bool = False, transpose_
     >>> mx.nd.batch_dot(mx.nd.ones((5, 2, 3)), mx.nd.ones((5, 3, 4))).shape
     (5, 2, 4)
     """
-    require(lhs.dim() == rhs.dim() > 2 and lhs.shape[:-2] == rhs.shape[:-2],
-            f"batch_dot: lhs {tuple(lhs.shape)} and rhs {tuple(rhs.shape)} must have at least 3 axes, and all but the "
-            f"last two equal", ShapeError)
     return torch.matmul(lhs.mT if transpose_a else lhs, rhs.mT if transpose_b else rhs)
 
 

@@ -38,15 +38,15 @@ def _per_channel_dtypes(p: Params, types: dict[str, Optional[torch.dtype]]) -> N
 _INITIAL_STATISTICS = {"moving_mean": '["zero", {}]', "moving_var": '["one", {}]'}
 
 
-# --- batch normalisation -------------------------------------------------------------------------------------------------
+# --- batch normalisation ---------------------------------------------------------------------------------------------
 
 def _batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor, p: Params, training: bool) \
         -> tuple[Tensor, ...]:
     x = data if p.axis == 1 else data.movedim(p.axis, 1)
     scale = torch.ones_like(gamma) if p.fix_gamma else gamma
     batch = training and not p.use_global_stats
-    running = (None, None) if batch else (mean, var)
-    out, batch_mean, rstd = torch.native_batch_norm(x, scale, beta, *running, batch, 0.0, p.eps)
+    out, batch_mean, rstd = torch.native_batch_norm(x, scale, beta, None if batch else mean, None if batch else var,
+                                                    batch, 0.0, p.eps)
     out = out if p.axis == 1 else out.movedim(1, p.axis)
     if batch:
         batch_var = rstd.detach().reciprocal().square() - p.eps
@@ -64,8 +64,8 @@ def batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, movi
                momentum: float = 0.9, fix_gamma: bool = True, use_global_stats: bool = False,
                output_mean_var: bool = False, axis: int = 1, cudnn_off: bool = False,
                min_calib_range: Optional[float] = None, max_calib_range: Optional[float] = None,
-               training: Training = Training(False)) -> tuple[Tensor, ...]:
-    """Batch normalisation: ``gamma (x - mean) / sqrt(var + eps) + beta`` per channel (Ioffe & Szegedy 2015, algorithm 1).
+               training: Training = False) -> tuple[Tensor, ...]:
+    """Batch normalisation: ``gamma (x - mean) / sqrt(var + eps) + beta`` per channel [Ioffe & Szegedy 2015, alg. 1].
 
     A training forward uses the batch's mean and biased variance and moves the states towards them,
     ``moving = momentum moving + (1 - momentum) batch``; otherwise, and with use_global_stats, the states are used. With
@@ -83,7 +83,7 @@ def batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, movi
           initial=_INITIAL_STATISTICS)
 def batch_norm_v1(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, moving_var: Aux, *, eps: float = 1e-3,
                   momentum: float = 0.9, fix_gamma: bool = True, use_global_stats: bool = False,
-                  output_mean_var: bool = False, training: Training = Training(False)) -> tuple[Tensor, ...]:
+                  output_mean_var: bool = False, training: Training = False) -> tuple[Tensor, ...]:
     """The first version of :func:`BatchNorm`, which old files name: the same with the channels at axis 1."""
     p = Params(eps=eps, momentum=momentum, fix_gamma=fix_gamma, use_global_stats=use_global_stats,
                output_mean_var=output_mean_var, axis=1)
@@ -103,7 +103,7 @@ for _op in (batch_norm, batch_norm_v1):
     _op.dtypes(_per_channel_dtypes)
 
 
-# --- the other normalisations ----------------------------------------------------------------------------------------------
+# --- the other normalisations ----------------------------------------------------------------------------------------
 
 def _standardised(x: Tensor, axes: Sequence[int], eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """(x - mean) / std over `axes`, the mean and the std; std = sqrt(biased variance + eps)."""
@@ -138,7 +138,7 @@ def _(p, s):
 
 @operator("InstanceNorm", hidden=2)
 def instance_norm(data: Tensor, gamma: Tensor, beta: Tensor, *, eps: float = 1e-3) -> Tensor:
-    """Instance normalisation: each image's channel by its own mean and variance (Ulyanov et al. 2016).
+    """Instance normalisation: each image's channel by its own mean and variance [Ulyanov et al. 2016].
 
     Shapes: data (N, C, ...), gamma and beta (C,) -> as data.
     """
@@ -176,18 +176,18 @@ def _(p, s):
 
 @operator("LRN", hidden=1, shapes=elementwise)
 def lrn(data: Tensor, *, alpha: float = 1e-4, beta: float = 0.75, knorm: float = 2.0, nsize: int) -> Tensor:
-    """Local response normalisation across channels: ``x / (knorm + alpha / nsize sum x^2)^beta`` (Krizhevsky 2012, 3.3).
+    """Local response normalisation across channels: ``x / (knorm + alpha / nsize sum x^2)^beta`` [Krizhevsky 2012].
 
     Shapes: (N, C, ...) -> the same; the sum is over nsize channels around each.
     """
     return F.local_response_norm(data, nsize, alpha, beta, knorm)
 
 
-# --- dropout ---------------------------------------------------------------------------------------------------------------
+# --- dropout ---------------------------------------------------------------------------------------------------------
 
 @operator("Dropout", hidden=1, shapes=elementwise)
 def dropout(data: Tensor, *, p: float = 0.5, mode: Literal["training", "always"] = "training", axes: Shape = (),
-            cudnn_off: Optional[bool] = False, training: Training = Training(False)) -> Tensor:
+            cudnn_off: Optional[bool] = False, training: Training = False) -> Tensor:
     """Set a random share `p` of the elements to 0 and scale the others by 1 / (1 - p) (Srivastava et al. 2014).
 
     Only in a training forward, unless mode is ``'always'``. Along `axes` one draw is shared. Shapes: any -> the same.

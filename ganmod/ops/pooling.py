@@ -86,7 +86,7 @@ _GLOBAL: dict[str, Callable[[Tensor, list[int], Optional[int]], Tensor]] = {
     "max": lambda x, axes, _: x.amax(axes, keepdim=True),
     "avg": lambda x, axes, _: x.mean(axes, keepdim=True),
     "sum": lambda x, axes, _: x.sum(axes, keepdim=True),
-    "lp": lambda x, axes, power: (x.abs() ** power).sum(axes, keepdim=True) ** (1.0 / (power or 1)),
+    "lp": lambda x, axes, power: (x.abs() ** (power or 1)).sum(axes, keepdim=True) ** (1.0 / (power or 1)),
 }
 
 
@@ -98,8 +98,8 @@ def pooling(data: Tensor, *, kernel: Shape = (), pool_type: Literal["max", "avg"
     """The maximum, mean, sum or p-norm of each window.
 
     Shapes, for two axes: (N, C, H, W) -> (N, C, H', W') with H' = floor((H + 2 pad - kernel) / stride) + 1 for the
-    convention ``'valid'``, the same rounded up for ``'full'``, and ceil(H / stride) for ``'same'``. With global_pool the
-    window is the whole image. A mean counts the padding unless count_include_pad is False.
+    convention ``'valid'``, the same rounded up for ``'full'``, and ceil(H / stride) for ``'same'``. With global_pool
+    the window is the whole image. A mean counts the padding unless count_include_pad is False.
 
     >>> import ganmod as mx
     >>> mx.nd.Pooling(mx.nd.arange(4).reshape((1, 1, 2, 2)), kernel=(2, 2), pool_type='avg').asscalar()

@@ -1,8 +1,8 @@
 """What an operator is, and the table of all of them.
 
 The Python signature is the specification: positional parameters are the tensor arguments in MXNet's order, keyword-only
-parameters are the attributes, whose annotation is the parser. ``Aux`` marks an auxiliary state, ``Index`` an input whose
-dtype is its own affair, ``Training`` the flag that is given by the caller of the program and never by a file.
+parameters are the attributes, whose annotation is the parser. ``Aux`` marks an auxiliary state, ``Index`` an input
+whose dtype is its own affair, ``Training`` the flag that is given by the caller of the program and never by a file.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import functools
 import inspect
 import types
 import typing
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import Annotated, Any, Callable, Optional, Sequence, Union
 
 import torch
 from torch import Tensor
@@ -24,16 +24,12 @@ from .shapes import ShapeTable
 __all__ = ["Aux", "Index", "Training", "Attribute", "Input", "Operator", "operator", "find", "table", "elementwise"]
 
 
-class Index(Tensor):
-    """Annotation: an input that holds labels, indices or lengths; its dtype does not follow the other inputs'."""
-
-
-class Aux(Tensor):
-    """Annotation: an auxiliary state, which a training forward returns anew and no gradient reaches."""
-
-
-class Training(int):
-    """Annotation: whether the forward is a training one. Not an attribute; the runner supplies it."""
+#: Annotation: an input that holds labels, indices or lengths; its dtype does not follow the other inputs'.
+Index = Annotated[Tensor, "index"]
+#: Annotation: an auxiliary state, which a training forward returns anew and no gradient reaches.
+Aux = Annotated[Tensor, "state"]
+#: Annotation: whether the forward is a training one. Not an attribute; the runner supplies it.
+Training = Annotated[bool, "training"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,20 +120,20 @@ class Operator:
         self.mutates = tuple(mutates) + tuple(name for name in aux if name not in mutates)
 
     def _read_signature(self, function: Callable[..., Any]) -> None:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, include_extras=True)
         self.inputs: tuple[Input, ...] = ()
         self.attributes: dict[str, Attribute] = {}
         self.variadic = self.takes_training = False
         for parameter in inspect.signature(function).parameters.values():
             hint = hints.get(parameter.name, Tensor)
-            if hint is Training:
+            if hint == Training:
                 self.takes_training = True
             elif parameter.kind is parameter.KEYWORD_ONLY:
                 self.attributes[parameter.name] = Attribute(parameter.name, parser_for(hint), hint, parameter.default)
             elif parameter.kind is parameter.VAR_POSITIONAL:
-                self.variadic, self._variadic_index = True, hint is Index
+                self.variadic, self._variadic_index = True, hint == Index
             else:
-                kinds = typing.get_args(hint) or (hint,)
+                kinds = (hint, *typing.get_args(hint))
                 self.inputs += (Input(parameter.name, Aux in kinds, Index in kinds),)
 
     # --- the rules, as decorators --------------------------------------------------------------------------------
@@ -338,7 +334,7 @@ class _CustomGradient(torch.autograd.Function):
         return (None, None, None, *gradients)
 
 
-# --- the table ---------------------------------------------------------------------------------------------------------
+# --- the table -------------------------------------------------------------------------------------------------------
 
 _TABLE: dict[str, Operator] = {}
 

@@ -58,7 +58,8 @@ def window(size: int, kernel: int, stride: int = 1, pad: int = 0, dilate: int = 
         return 0
     room = size + 2 * pad - (dilate * (kernel - 1) + 1)
     if room < 0:
-        raise ValueError(f"kernel {kernel} (dilated to {dilate * (kernel - 1) + 1}) exceeds the padded size {size + 2 * pad}")
+        raise ValueError(f"kernel {kernel} (dilated to {dilate * (kernel - 1) + 1}) exceeds the padded size "
+                         f"{size + 2 * pad}")
     return (-(-room // stride) if ceil else room // stride) + 1
 
 

@@ -185,11 +185,7 @@ def _slice_assign(lhs: Tensor, rhs: Tensor, *, begin: Bounds, end: Bounds, step:
 
     Shapes: lhs (any shape), rhs (the shape of the slice) -> the shape of lhs.
     """
-    kept = _ranges(lhs.shape, begin, end, step)
-    sizes = (*map(len, kept), *lhs.shape[len(kept):])
-    require(tuple(rhs.shape) == sizes, f"_slice_assign: the slice has shape {sizes}, rhs {tuple(rhs.shape)}",
-            ShapeError)
-    return _replaced(lhs, kept, rhs)
+    return _replaced(lhs, _ranges(lhs.shape, begin, end, step), rhs)
 
 
 @_slice_assign.shapes

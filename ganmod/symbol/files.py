@@ -18,7 +18,7 @@ DTYPE_NUMBERS = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.uin
 _VERSION = ["int", 10901]
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------------
+# --- writing ---------------------------------------------------------------------------------------------------------
 
 def dumps(entries: Sequence[Entry]) -> str:
     """The JSON text of the graph behind `entries`, laid out as MXNet lays it out."""
@@ -63,7 +63,7 @@ def _list_text(values: Sequence[Any], indent: int) -> str:
     return f"[{line}  " + f", {line}  ".join(texts) + f"{line}]"
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------------------------------
 
 def parse(text: bytes, where: str) -> list[Entry]:
     """The outputs of the graph in a JSON text of any generation of MXNet; errors call it `where`.
@@ -136,7 +136,7 @@ def _entry(row: list[int], nodes: list[Node]) -> Entry:
     return Entry(nodes[number], index)
 
 
-# --- for people ------------------------------------------------------------------------------------------------------------
+# --- for people ------------------------------------------------------------------------------------------------------
 
 def describe(entries: Sequence[Entry]) -> str:
     """The graph in words: outputs, then every node with its inputs and attributes."""

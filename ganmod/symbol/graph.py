@@ -1,8 +1,9 @@
 """The graph behind a symbol: nodes, entries, order."""
 from __future__ import annotations
 
+import dataclasses
 import functools
-from typing import Any, Iterable, NamedTuple, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 from ..base import AttributeValueError, suggest
 from ..ops import registry as ops
@@ -13,7 +14,8 @@ __all__ = ["Node", "Entry", "HIDDEN_KEYS", "topological", "auxiliary", "rewritte
 HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
 
 
-class Entry(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Entry:
     """One output of one node."""
 
     node: "Node"

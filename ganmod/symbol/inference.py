@@ -1,7 +1,7 @@
 """Shapes and dtypes of a whole graph, inferred in both directions to a fixed point."""
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 import torch
 
@@ -16,7 +16,7 @@ Slot = tuple[int, int]
 Dtype = Optional[torch.dtype]
 
 
-def infer_shapes(entries: Sequence[Entry], given: dict[str, Known], dtypes: Optional[dict[Slot, Dtype]] = None) \
+def infer_shapes(entries: Sequence[Entry], given: Mapping[str, Known], dtypes: Optional[dict[Slot, Dtype]] = None) \
         -> dict[Slot, Known]:
     """The shape of every output of every node, as far as it follows from the `given` shapes of variables.
 
@@ -46,7 +46,7 @@ def infer_shapes(entries: Sequence[Entry], given: dict[str, Known], dtypes: Opti
     return known
 
 
-def infer_dtypes(entries: Sequence[Entry], given: dict[str, Dtype]) -> dict[Slot, Dtype]:
+def infer_dtypes(entries: Sequence[Entry], given: Mapping[str, Dtype]) -> dict[Slot, Dtype]:
     """The dtype of every output of every node, as far as it follows from the `given` dtypes of variables."""
     nodes = topological(entries)
     known: dict[Slot, Dtype] = {}
@@ -61,7 +61,7 @@ def infer_dtypes(entries: Sequence[Entry], given: dict[str, Dtype]) -> dict[Slot
 def _to_fixed_point(nodes: list[Node], visit: Callable[[Node], bool]) -> None:
     operators = [n for n in nodes if n.op is not None]
     order = operators
-    while any([visit(node) for node in order]):
+    while sum(visit(node) for node in order):              # every node, whether or not an earlier one changed
         order = order[::-1]
 
 
@@ -74,7 +74,7 @@ def _names(node: Node) -> list[str]:
     return node.input_names + node.short_output_names
 
 
-# --- shapes --------------------------------------------------------------------------------------------------------------
+# --- shapes ----------------------------------------------------------------------------------------------------------
 
 def _declared_shape(node: Node, given: Known) -> Known:
     declared = node.attrs.get("__shape__")
@@ -103,7 +103,8 @@ def _visit_shapes(node: Node, known: dict[Slot, Known], dtypes: dict[Slot, Dtype
         except (ValueError, IndexError) as error:
             raise ShapeError(f"{table.node}: {error}; given {_listing(table)}") from error
     known_inputs = node.op.traceable and all(complete(table[n]) for n in table.inputs)
-    if known_inputs and not all(complete(table[n]) for n in table.outputs):
+    from_use = not table.inputs and "shape" in node.op.attributes    # zeros((0, 3)) becomes what it is added to
+    if known_inputs and not from_use and not all(complete(table[n]) for n in table.outputs):
         _run_on_meta(node, table, [dtypes.get(slot) for slot in slots])
     for slot, name in zip(slots, names):
         table[name] = known.get(slot)                      # a variable may stand in two places of one node
@@ -113,7 +114,8 @@ def _visit_shapes(node: Node, known: dict[Slot, Known], dtypes: dict[Slot, Dtype
 
 def _run_on_meta(node: Node, table: ShapeTable, dtypes: Sequence[Dtype]) -> None:
     assert node.op is not None
-    inputs = [torch.empty(table[n], dtype=t or torch.float32, device="meta") for n, t in zip(table.inputs, dtypes)]
+    inputs = [torch.empty(table[n] or (), dtype=t or torch.float32, device="meta")
+              for n, t in zip(table.inputs, dtypes)]
     try:
         with torch.no_grad(), torch.device("meta"):
             results, _ = node.op.run(inputs, node.params, training=False)
@@ -128,7 +130,7 @@ def _listing(table: ShapeTable) -> str:
     return ", ".join(f"{name} {table[name]}" for name in table.inputs) or "no inputs"
 
 
-# --- dtypes --------------------------------------------------------------------------------------------------------------
+# --- dtypes ----------------------------------------------------------------------------------------------------------
 
 _FILE_DTYPES = {"0": "float32", "1": "float64", "2": "float16", "3": "uint8", "4": "int32", "5": "int8", "6": "int64",
                 "7": "bool", "12": "bfloat16"}

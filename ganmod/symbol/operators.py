@@ -14,6 +14,6 @@ def make_function(op: ops.Operator, name: str) -> Callable[..., Symbol]:
     def function(*args: Any, **kwargs: Any) -> Symbol:
         return apply(op, name, args, kwargs)
 
-    function.__name__, function.__qualname__, function.__module__ = name, name, "ganmod.symbol"
+    function.__name__, function.__qualname__, function.__module__ = name, name, __name__
     function.__doc__, function.__signature__ = op.__doc__, op.signature  # type: ignore[attr-defined]
     return function

@@ -7,13 +7,14 @@ from typing import Any, Callable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 
-from .. import attribute, name as naming
-from ..base import AttributeValueError, InputError, MXNetError, ShapeError, numeric_types, suggest, to_numpy_dtype, \
-    to_torch_dtype
+from .. import attribute
+from .. import name as naming
+from ..base import AttributeValueError, InputError, MXNetError, ShapeError, suggest, to_numpy_dtype, to_torch_dtype
 from ..files import write_atomically
 from ..ops import registry as ops
 from ..ops.shapes import Known, complete
 from . import files, inference
+from .arithmetic import Arithmetic
 from .graph import HIDDEN_KEYS, Entry, Node, auxiliary, is_user_attribute, rewritten, topological
 
 __all__ = ["Symbol", "Variable", "var", "Group", "load", "load_json", "apply"]
@@ -21,27 +22,7 @@ __all__ = ["Symbol", "Variable", "var", "Group", "load", "load_json", "apply"]
 Shapes = Optional[list[Any]]
 
 
-def _binary(array_op: str, scalar_op: str) -> Callable[["Symbol", Any], "Symbol"]:
-    """A method for an operator symbol between two symbols, or a symbol and a number on its right."""
-    def method(self: "Symbol", other: Any) -> "Symbol":
-        if isinstance(other, Symbol):
-            return apply(ops.find(array_op), array_op, (self, other), {})
-        if isinstance(other, numeric_types):
-            return apply(ops.find(scalar_op), scalar_op, (self,), {"scalar": other})
-        return NotImplemented
-    return method
-
-
-def _reflected(scalar_op: str) -> Callable[["Symbol", Any], "Symbol"]:
-    """A method for a number on the left of a symbol."""
-    def method(self: "Symbol", other: Any) -> "Symbol":
-        if isinstance(other, numeric_types):
-            return apply(ops.find(scalar_op), scalar_op, (self,), {"scalar": other})
-        return NotImplemented
-    return method
-
-
-class Symbol:
+class Symbol(Arithmetic):
     """One or several outputs of a graph of operators. Made by :func:`Variable`, ``mx.sym.X(...)`` and arithmetic.
 
     A symbol describes and holds no arrays; :meth:`simple_bind` or a module gives it storage.
@@ -164,9 +145,6 @@ class Symbol:
     def __bool__(self) -> bool:
         raise MXNetError("a Symbol has no truth value: it describes a computation; bind and run it first")
 
-    def __hash__(self) -> int:
-        return id(self)
-
     # --- attributes ------------------------------------------------------------------------------------------------
 
     def attr(self, key: str) -> Optional[str]:
@@ -205,7 +183,7 @@ class Symbol:
         """
         variables = {n.name: n for n in self._variables()}
         if args and kwargs:
-            raise InputError("compose only accepts input symbols either as positional or as keyword arguments, not both")
+            raise InputError("compose takes symbols by position or by name, not both")
         given = dict(zip(variables, args)) if args else kwargs
         if len(args) > len(variables):
             raise InputError(f"compose got {len(args)} symbols for {len(variables)} variables: {', '.join(variables)}")
@@ -320,30 +298,8 @@ class Symbol:
         """The graph in words, one paragraph per node."""
         return files.describe(self._entries)
 
-    # --- arithmetic --------------------------------------------------------------------------------------------------
-
-    __add__ = __radd__ = _binary("_Plus", "_PlusScalar")
-    __sub__ = _binary("_Minus", "_MinusScalar")
-    __rsub__ = _reflected("_RMinusScalar")
-    __mul__ = __rmul__ = _binary("_Mul", "_MulScalar")
-    __truediv__ = _binary("_Div", "_DivScalar")
-    __rtruediv__ = _reflected("_RDivScalar")
-    __mod__ = _binary("_Mod", "_ModScalar")
-    __rmod__ = _reflected("_RModScalar")
-    __pow__ = _binary("_Power", "_PowerScalar")
-    __rpow__ = _reflected("_rpower_scalar")
-    __eq__ = _binary("_equal", "_equal_scalar")  # type: ignore[assignment]
-    __ne__ = _binary("_not_equal", "_not_equal_scalar")  # type: ignore[assignment]
-    __gt__ = _binary("_greater", "_greater_scalar")
-    __ge__ = _binary("_greater_equal", "_greater_equal_scalar")
-    __lt__ = _binary("_lesser", "_lesser_scalar")
-    __le__ = _binary("_lesser_equal", "_lesser_equal_scalar")
-
-    def __neg__(self) -> "Symbol":
-        return self * -1.0
-
-    def __abs__(self) -> "Symbol":
-        return apply(ops.find("abs"), "abs", (self,), {})
+    def _applied(self, name: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> "Symbol":
+        return apply(ops.find(name), name, inputs, attributes)
 
 
 def _spelled_out(attrs: dict[str, str]) -> dict[str, str]:
@@ -361,7 +317,7 @@ def _as_shape(name: str, value: Any) -> Known:
     return shape or None
 
 
-# --- making symbols ---------------------------------------------------------------------------------------------------------
+# --- making symbols --------------------------------------------------------------------------------------------------
 
 def Variable(name: str, attr: Optional[dict[str, str]] = None, shape: Optional[Sequence[int]] = None,  # noqa: N802
              lr_mult: Optional[float] = None, wd_mult: Optional[float] = None, dtype: Any = None,

@@ -10,8 +10,8 @@ nd = mx.nd
 
 
 def test_contexts(ctx):
-    for array in (nd.zeros((2,), ctx), nd.ones((2,), ctx), nd.full((2,), 3, ctx), nd.empty((2,), ctx), nd.arange(2, ctx=ctx),
-                  nd.linspace(0, 1, 2, ctx=ctx), nd.eye(2, ctx=ctx), nd.array([1, 2], ctx)):
+    for array in (nd.zeros((2,), ctx), nd.ones((2,), ctx), nd.full((2,), 3, ctx), nd.empty((2,), ctx),
+                  nd.arange(2, ctx=ctx), nd.linspace(0, 1, 2, ctx=ctx), nd.eye(2, ctx=ctx), nd.array([1, 2], ctx)):
         assert array.context == ctx and array.as_torch().device == ctx.device
     with ctx:
         assert nd.array([1]).context == nd.zeros(1).context == nd.arange(1).context == ctx

@@ -51,13 +51,13 @@ def array_bytes(shape, flag=0, storage=0, magic=0xF993FAC9):
 
 
 @pytest.mark.parametrize("content, message", [
-    (b"PK\x03\x04" * 8, r"in the header: not an MXNet file of arrays: it begins with 0x4034b5004034b50, expected 0x112"),
+    (b"PK\x03\x04" * 8, r"in the header: not an MXNet file .*: it begins with 0x4034b5004034b50, expected 0x112"),
     (HEAD + struct.pack("<Q", 2**60), "array 0 of 1152921504606846976: the file is truncated"),
     (ONE + array_bytes((2**40, 2**20)), "takes 4611686018427387904 bytes, and 0 are left"),
     (ONE + array_bytes((0, 2**62, 2**62)), "expected sizes that fit in memory"),
     (ONE + array_bytes((-2, -3)) + bytes(24), r"the shape is \(-2, -3\); expected no negative sizes"),
-    (ONE + array_bytes((1,), flag=99) + bytes(4), r"the dtype flag is 99; expected one of 0 \(float32\), 1 \(float64\)"),
-    (ONE + array_bytes((1,), storage=1), r"the storage type is 1 \(row_sparse\); only 0 \(default, dense\) can be read"),
+    (ONE + array_bytes((1,), flag=99) + bytes(4), r"the dtype flag is 99; expected one of 0 \(float32\), 1"),
+    (ONE + array_bytes((1,), storage=1), r"the storage type is 1 \(row_sparse\); only 0 .* can be read"),
     (ONE + struct.pack("<Iii", 0xF993FAC9, 0, 33), "found 33 .* expected a known array header, or 0 to 32 axes"),
     (ONE + struct.pack("<Iii", 0xF993FAC9, 0, -2), "found -2 .* 0 to 32 axes"),
     (ONE + b"\xde\xad\xbe\xef", r"hexadecimal 0xefbeadde"),
@@ -94,7 +94,8 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, good, monkeypatch):
 
 @pytest.mark.parametrize("data, message", [
     (3, "got int"), ([1], "got 0: int"), ({"a": 1}, "got 'a': int"), ({1: nd.ones(1)}, "got 1: NDArray"),
-    ([np.ones(3)], "got 0: ndarray"), (nd.ones(2).astype("int16"), "MXNet's format has no int16; cast to one of float32")])
+    ([np.ones(3)], "got 0: ndarray"),
+    (nd.ones(2).astype("int16"), "MXNet's format has no int16; cast to one of float32")])
 def test_what_cannot_be_saved(tmp_path, data, message):
     with pytest.raises(InputError, match=message):
         nd.save(tmp_path / "a.params", data)

@@ -77,7 +77,8 @@ def test_multinomial(seed, ctx):
 
 def test_the_seed_repeats_everything(ctx):
     def draw():
-        return [getattr(mx.random, name)(*parameters, shape=(5,), ctx=ctx).asnumpy() for name, parameters, _ in DISTRIBUTIONS]
+        return [getattr(mx.random, name)(*parameters, shape=(5,), ctx=ctx).asnumpy()
+                for name, parameters, _ in DISTRIBUTIONS]
 
     for target in ("all", ctx):
         mx.random.seed(3, ctx=target)
@@ -91,7 +92,7 @@ def test_the_seed_repeats_everything(ctx):
 def test_errors():
     with pytest.raises(AttributeValueError, match="_random_normal: scale > 0 must hold, got loc=0.0, scale=-1.0"):
         mx.random.normal(0, -1)
-    with pytest.raises(InputError, match="numbers, or NDArrays, for all of its parameters alike; got loc: NDArray, scale: int"):
+    with pytest.raises(InputError, match="for all of its parameters alike; got loc: NDArray, scale: int"):
         mx.random.normal(mx.nd.zeros(1), 1)
     with pytest.raises(ShapeError, match="sigma"):
         mx.random.normal(mx.nd.zeros(2), mx.nd.ones((1, 2)))
@@ -110,7 +111,7 @@ def test_recorded_draws_differ_and_repeat_under_a_seed(name):
     if not op.traceable:
         pytest.skip("not recorded")
     given = {"k": 3, "p": 0.4, "low": -1, "high": 4, "shape": (50,)}
-    params = op.parse({key: given.get(key, 2.0) for key in op.attributes if key in given or op.attributes[key].required})
+    params = op.parse({key: value for key, value in given.items() if key in op.attributes})
     inputs = [torch.full((50, 3) if name == "_sample_multinomial" else (50,), 0.4) for _ in op.inputs]
     if name == "_sample_uniform":
         inputs[0] = inputs[0] - 1

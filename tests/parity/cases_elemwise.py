@@ -24,7 +24,8 @@ STOPPED = ("BlockGrad", "stop_gradient")
 
 UNARY = [Row(op, [domain], derivative=op not in STOPPED) for op, domain in DOMAINS.items()] + [
     Row(op, [KINKS], derivative=False) for op in (*STEPS, "abs", "square")] + [
-    Row(op, [INTEGERS], dtypes=("int32", "int64", "int8")) for op in (*STEPS, "abs", "square", "negative", "identity")] + [
+    Row(op, [INTEGERS], dtypes=("int32", "int64", "int8"))
+    for op in (*STEPS, "abs", "square", "negative", "identity")] + [
     Row(op, [whole(1, 5, 6)], dtypes=("int32", "uint8")) for op in ("sqrt", "exp", "log", "tanh", "erf", "cbrt",
                                                                      "arctan", "gamma", "sigmoid")] + [
     Row("degrees", [ANY], **CONSTANT), Row("radians", [ANY], **CONSTANT),
@@ -55,12 +56,14 @@ BINARY = [
     Row(f"broadcast_{op}", [whole(1, 9, 5), whole(1, 4, 5)], dtypes=("uint8",)) for op in ("add", "sub", "mul", "div")
 ] + [
     Row("broadcast_plus", SPREAD), Row("broadcast_minus", SPREAD), Row("_grad_add", PAIR, grad=False),
+    Row("_scatter_elemwise_div", PAIR),
     Row("broadcast_mod", [given([1.0, -2, 3]), given([0.0, 0, 2])], grad=False, derivative=False,
         why="the gradient of a modulus of 0 is infinite in MXNet"),
 ]
 
-SCALAR = ("_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_rdiv_scalar", "_mod_scalar",
-          "_rmod_scalar", "_power_scalar", "_rpower_scalar", "_maximum_scalar", "_minimum_scalar", "_hypot_scalar")
+SCALAR = ("_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_rdiv_scalar",
+          "_mod_scalar", "_rmod_scalar", "_power_scalar", "_rpower_scalar", "_maximum_scalar", "_minimum_scalar",
+          "_hypot_scalar")
 SCALAR_RELATIONS = tuple(f"_{op}_scalar" for op in RELATIONS)
 
 SCALARS = [
@@ -72,6 +75,7 @@ SCALARS = [
     for op in SCALAR + SCALAR_RELATIONS for scalar in (2, 1.5)] + [
     Row("_plus_scalar", [given([1, 0], dtype="bool")], dict(scalar=2), dtypes=("bool",)),
     Row("_mul_scalar", [given([1, 0], dtype="bool")], dict(scalar=2.5, is_int=False), dtypes=("bool",)),
+    Row("_scatter_plus_scalar", [KINKS], dict(scalar=2)), Row("_scatter_minus_scalar", [KINKS], dict(scalar=2)),
     Row("_power_scalar", [KINKS], dict(scalar=3)), Row("_power_scalar", [KINKS], dict(scalar=2)),
 ]
 

@@ -27,7 +27,8 @@ ROWS = [Row(op, [(2, 3, 4)], axes, rtol=1e-5, atol=1e-6, why="the order of summa
 ] + [Row(op, [apart(2, 3, 4)], axes) for op in ("argmax", "argmin")
      for axes in ({}, dict(axis=1), dict(axis=-1, keepdims=True), dict(keepdims=True))] + [
     Row(op, [given([[1.0, 1, 0, 0], [0, 2, 2, 0]])], dict(axis=1)) for op in ("argmax", "argmin")] + [
-    Row(op, [given([[1.0, 1, 0, 0], [0, 2, 2, 0]])], dict(axis=1), dtypes=("int32",)) for op in ("argmax", "argmin")] + [
+    Row(op, [given([[1.0, 1, 0, 0], [0, 2, 2, 0]])], dict(axis=1), dtypes=("int32",))
+    for op in ("argmax", "argmin")] + [
     Row("argmax_channel", [apart(3, 5)], grad=False), Row("argmax_channel", [apart(2, 3, 2)], grad=False),
     Row("cumsum", [(2, 3)]), Row("cumsum", [(2, 3)], dict(axis=0)), Row("cumsum", [(2, 3, 2)], dict(axis=1)),
     Row("cumsum", [whole(-3, 4, 2, 3)], dict(axis=1), dtypes=("int32",)),

@@ -9,19 +9,19 @@ def networks(mx, width):
     net = mx.sym.Variable("rand")
     for k, filters in enumerate((8 * width, 4 * width, 2 * width, width)):
         window = dict(kernel=(4, 4)) if k == 0 else dict(kernel=(4, 4), stride=(2, 2), pad=(1, 1))
-        net = mx.sym.Deconvolution(net, name="g%d" % (k + 1), num_filter=filters, no_bias=True, **window)
-        net = mx.sym.BatchNorm(net, name="gbn%d" % (k + 1), **settings)
-        net = mx.sym.Activation(net, name="gact%d" % (k + 1), act_type="relu")
+        net = mx.sym.Deconvolution(net, name=f"g{k + 1}", num_filter=filters, no_bias=True, **window)
+        net = mx.sym.BatchNorm(net, name=f"gbn{k + 1}", **settings)
+        net = mx.sym.Activation(net, name=f"gact{k + 1}", act_type="relu")
     net = mx.sym.Deconvolution(net, name="g5", kernel=(4, 4), stride=(2, 2), pad=(1, 1), num_filter=3, no_bias=True)
     generator = mx.sym.Activation(net, name="gact5", act_type="tanh")
 
     net = mx.sym.Variable("data")
     for k, filters in enumerate((width, 2 * width, 4 * width, 8 * width)):
-        net = mx.sym.Convolution(net, name="d%d" % (k + 1), kernel=(4, 4), stride=(2, 2), pad=(1, 1),
+        net = mx.sym.Convolution(net, name=f"d{k + 1}", kernel=(4, 4), stride=(2, 2), pad=(1, 1),
                                  num_filter=filters, no_bias=True)
         if k:
-            net = mx.sym.BatchNorm(net, name="dbn%d" % (k + 1), **settings)
-        net = mx.sym.LeakyReLU(net, name="dact%d" % (k + 1), act_type="leaky", slope=0.2)
+            net = mx.sym.BatchNorm(net, name=f"dbn{k + 1}", **settings)
+        net = mx.sym.LeakyReLU(net, name=f"dact{k + 1}", act_type="leaky", slope=0.2)
     net = mx.sym.Convolution(net, name="d5", kernel=(4, 4), num_filter=1, no_bias=True)
     net = mx.sym.Flatten(net)
     discriminator = mx.sym.LogisticRegressionOutput(data=net, label=mx.sym.Variable("label"), name="dloss")
@@ -91,14 +91,15 @@ def train(mx, np, start, noise, images, devices, width):
 
 def initial(rng, width, z, dtype):
     """Normal(0, 0.02) weights, gammas of 1 and betas of 0, for both networks."""
-    channels = {"g": [z, 8 * width, 4 * width, 2 * width, width, 3], "d": [3, width, 2 * width, 4 * width, 8 * width, 1]}
+    channels = {"g": [z, 8 * width, 4 * width, 2 * width, width, 3],
+                "d": [3, width, 2 * width, 4 * width, 8 * width, 1]}
     start = {}
     for prefix, sizes in channels.items():
         for k, (a, b) in enumerate(zip(sizes, sizes[1:]), start=1):
             shape = (a, b, 4, 4) if prefix == "g" else (b, a, 4, 4)
-            start["%s%d_weight" % (prefix, k)] = (0.02 * rng.standard_normal(shape)).astype(dtype)
-            start["%sbn%d_gamma" % (prefix, k)] = np.ones(b, dtype)
-            start["%sbn%d_beta" % (prefix, k)] = np.zeros(b, dtype)
+            start[f"{prefix}{k}_weight"] = (0.02 * rng.standard_normal(shape)).astype(dtype)
+            start[f"{prefix}bn{k}_gamma"] = np.ones(b, dtype)
+            start[f"{prefix}bn{k}_beta"] = np.zeros(b, dtype)
     return start
 
 

@@ -96,9 +96,10 @@ GOOD = file_of([version_2(ARRAY, 0), version_2(WHOLE, 4)], [b"a", b"b"])
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"\x12\x01", GOOD[:40], GOOD[:70], GOOD[:-5], GOOD[:-20], file_of([version_2(ARRAY, 99)]), GOOD.replace(b"\x12", b"\x13", 1),
-    file_of([version_2(ARRAY, -1)]), file_of([version_2(ARRAY, 0, storage=3)]), file_of([version_2(ARRAY, 0)], [b"a", b"b"]),
-    file_of([version_2(ARRAY, 0), version_2(WHOLE, 4)], [b"a"]), file_of([version_2(ARRAY, 0)], [b"\xff\xfe"])])
+    b"", b"\x12\x01", GOOD[:40], GOOD[:70], GOOD[:-5], GOOD[:-20], GOOD.replace(b"\x12", b"\x13", 1),
+    file_of([version_2(ARRAY, 99)]), file_of([version_2(ARRAY, -1)]), file_of([version_2(ARRAY, 0, storage=3)]),
+    file_of([version_2(ARRAY, 0)], [b"a", b"b"]), file_of([version_2(ARRAY, 0), version_2(WHOLE, 4)], [b"a"]),
+    file_of([version_2(ARRAY, 0)], [b"\xff\xfe"])])
 def test_damaged_file(compare, content):
     compare(read_bytes, {"content": content}, raises=True)
 

@@ -118,7 +118,7 @@ def test_gradient_requests(compare, request_):
     def case(mx, np, request):
         module = mx.mod.Module(network(mx))
         if isinstance(request, dict):
-            request = dict({name: "write" for name in network(mx).list_arguments()}, **request)
+            request = dict(dict.fromkeys(network(mx).list_arguments(), "write"), **request)
         started(mx, np, module, grad_req=request, **LABELLED)
         return trained(mx, np, module, batches(mx, np))
     compare(case, {"request": request_}, rtol=1e-4, atol=1e-5)
@@ -196,7 +196,8 @@ def test_states(compare):
         module.forward(batches(mx, np)[0], is_train=False)
         output = module.get_outputs()[0].asnumpy()
         module.set_states(states=[[mx.nd.ones((8, 3)) * 2]])
-        return {"before": found, "output": output, "after": [s[0].asnumpy() for s in module.get_states(merge_multi_context=False)]}
+        after = [s[0].asnumpy() for s in module.get_states(merge_multi_context=False)]
+        return {"before": found, "output": output, "after": after}
     compare(case)
 
 
@@ -213,7 +214,7 @@ def test_predict(compare):
     compare(case, rtol=1e-4, atol=1e-5)
 
 
-# --- files both ways -----------------------------------------------------------------------------------------------------
+# --- files both ways -------------------------------------------------------------------------------------------------
 
 def _write(mx, np, prefix):
     module = started(mx, np, mx.mod.Module(network(mx)), **LABELLED)

@@ -88,9 +88,9 @@ def draw_case(mx, np, name, parameters, array):
 
 @pytest.mark.parametrize("array", [False, True], ids=["numbers", "arrays"])
 @pytest.mark.parametrize("name, parameters", [
-    ("uniform", (-1.0, 3.0)), ("normal", (1.0, 2.0)), ("exponential", (3.0,)), ("gamma", (2.0, 3.0)), ("gamma", (0.5, 1.0)),
-    ("poisson", (3.5,)), ("negative_binomial", (3, 0.4)), ("generalized_negative_binomial", (2.0, 0.3)),
-    ("generalized_negative_binomial", (2.0, 0.0)), ("randint", (-2, 5))])
+    ("uniform", (-1.0, 3.0)), ("normal", (1.0, 2.0)), ("exponential", (3.0,)), ("gamma", (2.0, 3.0)),
+    ("gamma", (0.5, 1.0)), ("poisson", (3.5,)), ("negative_binomial", (3, 0.4)),
+    ("generalized_negative_binomial", (2.0, 0.3)), ("generalized_negative_binomial", (2.0, 0.0)), ("randint", (-2, 5))])
 def test_same_distribution(oracle, name, parameters, array):
     if array and name == "randint":
         pytest.skip("randint takes numbers only")

@@ -128,7 +128,7 @@ def described(mx, text):
 SHAPES = {
     "lenet": ("lenet()", dict(data=(2, 1, 28, 28))),
     "batch unknown": ("lenet()", dict(data=(0, 1, 28, 28))),
-    "nothing known": ("lenet()", dict()),
+    "nothing known": ("lenet()", {}),
     "label decides the batch": ("lenet()", dict(data=(0, 1, 28, 28), softmax_label=(6,))),
     "elementwise, backwards": ("V('a') + sym.FullyConnected(V('x'), num_hidden=3, name='fc')", dict(a=(5, 3))),
     "weight alone": ("sym.FullyConnected(V('x', shape=(0, 0)), num_hidden=3, name='fc')", dict(x=(4, 7))),
