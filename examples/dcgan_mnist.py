@@ -30,7 +30,6 @@ except ImportError as error:
 
 Z = 100                                                # random numbers that an image is made from
 LEARNING_RATE, BETA1, SIGMA = 0.0002, 0.5, 0.02        # of Adam, and of the initial weights
-FRAMES = 60                                            # of the GIF, at most
 
 
 # --- The images -------------------------------------------------------------------------------------------------------
@@ -95,7 +94,7 @@ def prepare(images, size, seed, full):
 
 
 def resize_like_the_tutorial(images, size):
-    """What OpenML's resize makes of them; torch's differs from it by a gray level here and there."""
+    """What OpenCV's resize makes of them; torch's differs from it by a gray level here and there."""
     try:
         import cv2
     except ImportError as error:
@@ -155,25 +154,292 @@ def discriminator_symbol(size, width):
     return mx.sym.LogisticRegressionOutput(data=net, label=mx.sym.Variable("label"), name="dloss")
 
 
-def make_modules(options, ctx, checkpoint=None):
-    """Generator and discriminator, ready to be trained: new ones, or those of a checkpoint."""
+def make_modules(options, ctx):
+    """Generator and discriminator: bound, initialised, and ready to be updated."""
     size, width, channels = network_size(options)
-    shape = (options.batch_size, channels, size, size)
-    modules = []
-    for name, symbol, data_names, label_names, shapes in (
-            ("generator", generator_symbol(size, width, channels), ("rand",), None,
-             dict(data_shapes=[("rand", (options.batch_size, Z, 1, 1))])),
-            ("discriminator", discriminator_symbol(size, width), ("data",), ("label",),
-             dict(data_shapes=[("data", shape)], label_shapes=[("label", shape[:1])], inputs_need_grad=True))):
-        settings = dict(data_names=data_names, label_names=label_names, context=ctx)
-        if checkpoint:
-            folder, number = checkpoint
-            module = mx.mod.Module.load(str(folder / name), number, load_optimizer_states=True, **settings)
-        else:
-            module = mx.mod.Module(symbol=symbol, **settings)
-        module.bind(**shapes)
-        if not checkpoint:
-            module.init_params(initializer=mx.init.Normal(SIGMA))
+    batch_size = options.batch_size
+
+    generator = mx.mod.Module(symbol=generator_symbol(size, width, channels), data_names=("rand",), label_names=None,
+                              context=ctx)
+    generator.bind(data_shapes=[("rand", (batch_size, Z, 1, 1))])
+
+    discriminator = mx.mod.Module(symbol=discriminator_symbol(size, width), data_names=("data",),
+                                  label_names=("label",), context=ctx)
+    discriminator.bind(data_shapes=[("data", (batch_size, channels, size, size))],
+                       label_shapes=[("label", (batch_size,))], inputs_need_grad=True)
+
+    for module in (generator, discriminator):
+        module.init_params(initializer=mx.init.Normal(SIGMA))
         module.init_optimizer(optimizer="adam", optimizer_params={"learning_rate": LEARNING_RATE, "beta1": BETA1})
-        modules.append(module)
-    return modules
+    return generator, discriminator
+
+
+# --- Training ---------------------------------------------------------------------------------------------------------
+
+def train_on(batch, rbatch, generator, discriminator, label):
+    """One iteration over a batch of images and a batch of noise; returns the losses of discriminator and generator."""
+    # Generate images.
+    generator.forward(rbatch, is_train=True)
+    outG = generator.get_outputs()
+
+    # Have the discriminator learn that they are fake, and keep the gradients.
+    label[:] = 0
+    discriminator.forward(mx.io.DataBatch(outG, [label]), is_train=True)
+    judged_fake = discriminator.get_outputs()[0].asnumpy()
+    discriminator.backward()
+    gradD = [[grad.copyto(grad.context) for grad in grads] for grads in discriminator._exec_group.grad_arrays]
+
+    # Have it learn that the images of the batch are real, and update it by the sum of both gradients.
+    label[:] = 1
+    batch.label = [label]
+    discriminator.forward(batch, is_train=True)
+    judged_real = discriminator.get_outputs()[0].asnumpy()
+    discriminator.backward()
+    for gradsr, gradsf in zip(discriminator._exec_group.grad_arrays, gradD):
+        for gradr, gradf in zip(gradsr, gradsf):
+            gradr += gradf
+    discriminator.update()
+
+    # Ask it again about the generated images, and have the generator learn what would make them pass for real.
+    discriminator.forward(mx.io.DataBatch(outG, [label]), is_train=True)
+    judged_again = discriminator.get_outputs()[0].asnumpy()
+    discriminator.backward()
+    diffD = discriminator.get_input_grads()
+    generator.backward(diffD)
+    generator.update()
+
+    return cross_entropy(1 - judged_fake) + cross_entropy(judged_real), cross_entropy(judged_again)
+
+
+def cross_entropy(probability):
+    """Mean binary cross-entropy, given the probability of what is true."""
+    return float(-np.log(np.maximum(probability, 1e-7)).mean())
+
+
+def train(options, ctx, images):
+    """Trains from where the output folder stands to the last epoch; returns whether it came that far."""
+    interrupted = catch_interrupts()
+    generator, discriminator = modules = make_modules(options, ctx)
+    losses = restore(options.out / "checkpoints", modules) if options.resume else []
+    image_iter = mx.io.NDArrayIter(mx.nd.from_numpy(images), batch_size=options.batch_size)
+    rand_iter = RandIter(options.batch_size, Z)
+    label = mx.nd.zeros((options.batch_size,), ctx=ctx)
+    channels = network_size(options)[2]
+    batches = -(-len(images) // options.batch_size)
+    fixed = np.random.RandomState(options.seed).normal(size=(options.batch_size, Z, 1, 1))
+
+    for epoch in range(len(losses) // batches + 1, options.epochs + 1):
+        # Pass over what a stopped run has done of this epoch.
+        image_iter.reset()
+        done = len(losses) % batches
+        for _ in range(done):
+            image_iter.next()
+
+        # Train on the others.
+        with tqdm(total=len(images), initial=done * options.batch_size, unit="images", dynamic_ncols=True,
+                  desc=f"epoch {epoch}/{options.epochs}") as bar:
+            for batch in image_iter:
+                batch.data = [mx.nd.tile(batch.data[0], reps=(1, channels, 1, 1))]
+                losses.append(train_on(batch, rand_iter.next(), generator, discriminator, label))
+                loss_d, loss_g = np.mean(losses[(epoch - 1) * batches:], axis=0)
+                bar.set_postfix_str(f"loss D {loss_d:.3f} G {loss_g:.3f}", refresh=False)
+                bar.update(options.batch_size - batch.pad)
+                if interrupted:
+                    break
+
+        # Leave a sheet, which shows the same noise after every epoch, and a checkpoint.
+        if len(losses) == epoch * batches:
+            generator.forward(mx.io.DataBatch([mx.nd.array(fixed)], []), is_train=False)
+            draw_sheet(options.out / "sheets" / f"epoch-{epoch:04d}.png", images,
+                       generator.get_outputs()[0].asnumpy(), epoch)
+        save(options.out / "checkpoints", epoch, modules, losses, options.keep)
+        if interrupted:
+            break
+
+    draw_losses(options.out / "losses.png", losses, batches)
+    draw_film(options.out / "training.gif", sorted((options.out / "sheets").glob("epoch-*.png"), key=number_of))
+    return len(losses) >= options.epochs * batches
+
+
+def catch_interrupts():
+    """A list that is empty until Ctrl-C is pressed; pressed again, it ends the program at once."""
+    interrupted = []
+
+    def on_interrupt(*_):
+        interrupted.append(True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    return interrupted
+
+
+# --- Checkpoints ------------------------------------------------------------------------------------------------------
+
+def number_of(path):
+    """12 for epoch-0012.png and progress-0012.params."""
+    return int(path.stem.rpartition("-")[2])
+
+
+def save(folder, epoch, modules, losses, keep):
+    """Writes a checkpoint, and deletes older ones; what is written last, the progress, marks it as whole."""
+    progress = folder / f"progress-{epoch:04d}.params"
+    progress.unlink(missing_ok=True)
+    for name, module in zip(("generator", "discriminator"), modules):
+        module.save_checkpoint(str(folder / name), epoch, save_optimizer_states=True)
+    mx.nd.save(str(progress), {"losses": mx.nd.array(losses, dtype="float64"),
+                               "random": mx.nd.array(torch.get_rng_state(), dtype="uint8")})
+    for old in sorted(folder.glob("progress-*.params"), key=number_of)[:-keep]:
+        for path in (old, *folder.glob(f"*-{number_of(old):04d}.*")):
+            path.unlink(missing_ok=True)
+
+
+def restore(folder, modules):
+    """Goes back to the last whole checkpoint, the random numbers included; returns the losses up to there."""
+    progress = max(folder.glob("progress-*.params"), key=number_of)
+    epoch = number_of(progress)
+    for name, module in zip(("generator", "discriminator"), modules):
+        _, arg_params, aux_params = mx.model.load_checkpoint(str(folder / name), epoch)
+        module.set_params(arg_params, aux_params)
+        module.load_optimizer_states(str(folder / f"{name}-{epoch:04d}.states"))
+    saved = mx.nd.load(str(progress))
+    torch.set_rng_state(saved["random"].as_torch())
+    return saved["losses"].asnumpy().tolist()
+
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+def tiled(images):
+    """A square of as many images as fill one: (N, C, h, w) from -1 to 1 -> (H, W, C) from 0 to 1."""
+    n = int(len(images) ** 0.5)
+    rows = images[:n * n].reshape(n, n, *images.shape[1:])
+    return (np.clip(rows, -1, 1).transpose(0, 3, 1, 4, 2).reshape(n * images.shape[2], -1, images.shape[1]) + 1) / 2
+
+
+def draw_sheet(path, real, fake, epoch):
+    """Real images beside generated ones."""
+    figure = Figure(figsize=(8, 4.3), layout="constrained")
+    for axes, images, title in zip(figure.subplots(1, 2), (real, fake), ("real", f"generated, epoch {epoch}")):
+        axes.imshow(tiled(images[:len(fake)]), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(title)
+        axes.axis("off")
+    figure.savefig(path, dpi=80)
+
+
+def draw_losses(path, losses, batches):
+    """The losses of each iteration, and their means over a quarter of an epoch."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    window = max(1, min(len(losses), batches // 4))
+    for values, color, name in zip(np.transpose(losses), ("C0", "C1"), ("discriminator, real + fake", "generator")):
+        x = np.arange(1, len(values) + 1) / batches
+        axes.plot(x, values, color, alpha=0.2)
+        axes.plot(x[window - 1:], np.convolve(values, np.ones(window) / window, "valid"), color, label=name)
+    axes.set(xlabel="epoch", ylabel="binary cross-entropy", ylim=(0, None))
+    axes.legend()
+    figure.savefig(path, dpi=80)
+
+
+def draw_film(path, sheets):
+    """A GIF of the sheets; of very many, some."""
+    frames = [Image.open(sheet).convert("L").quantize(32) for sheet in sheets[::-1][::1 + len(sheets) // 80][::-1]]
+    if frames:
+        duration = [150] * (len(frames) - 1) + [2000]      # milliseconds
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0)
+
+
+# --- The program ------------------------------------------------------------------------------------------------------
+
+def network_size(options):
+    """Size of the images, filters of the widest images, channels: the tutorial's, or some that a CPU can do."""
+    size, width, channels = (64, 128, 3) if options.full else (32, 32, 1)
+    return size, 4 if options.dry_run else width, channels
+
+
+def positive(text):
+    """A whole number of 1 or more, for argparse."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
+def data_name(text):
+    """'digits', 'mnist', or the whole path of a folder, for argparse."""
+    return text if text in ("digits", "mnist") else str(pathlib.Path(text).resolve())
+
+
+def parse():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=data_name, default="digits", metavar="digits|mnist|DIR", help="default: digits")
+    parser.add_argument("--full", action="store_true", help="64x64, 3 channels, up to 1024 filters, as the tutorial")
+    parser.add_argument("--epochs", type=positive, help="in all, with those done before (digits: 80, others: 5)")
+    parser.add_argument("--batch-size", type=positive, default=64, help="images in a batch (64)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order of images and all random numbers (1)")
+    parser.add_argument("--ctx", choices=("auto", "cpu", "gpu"), default="auto", help="auto: gpu where there is one")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/dcgan_mnist"), help="output folder")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out, with its own settings")
+    parser.add_argument("--keep", type=positive, default=3, help="checkpoints to keep (3)")
+    parser.add_argument("--dry-run", action="store_true", help="two batches and a tiny network, to see it work")
+    return parser.parse_args()
+
+
+def take_over_settings(options):
+    """Replaces options by those of the run in the output folder, which is to be resumed."""
+    settings = options.out / "settings.json"
+    if not settings.exists() or not any((options.out / "checkpoints").glob("progress-*.params")):
+        sys.exit(f"There is no checkpoint in {options.out} to resume from")
+    saved = json.loads(settings.read_text())
+    vars(options).update(saved, epochs=options.epochs or saved["epochs"])
+
+
+def begin_run(options):
+    """Makes the output folder; an earlier run there is set aside."""
+    if (options.out / "settings.json").exists():
+        aside = options.out / f"earlier-{1 + len(list(options.out.glob('earlier-*')))}"
+        aside.mkdir()
+        for part in ("settings.json", "sheets", "checkpoints", "losses.png", "training.gif"):
+            if (options.out / part).exists():
+                (options.out / part).rename(aside / part)
+        print(f"The earlier run in {options.out} is now in {aside}.")
+    for part in ("sheets", "checkpoints"):
+        (options.out / part).mkdir(parents=True, exist_ok=True)
+
+
+def main():
+    """Trains, and says where the results are."""
+    options = parse()
+    if options.ctx == "gpu" and not mx.num_gpus():
+        sys.exit("--ctx gpu: torch sees no CUDA device; use --ctx cpu, or install a torch build with CUDA")
+    ctx = mx.gpu(0) if mx.num_gpus() and options.ctx != "cpu" else mx.cpu()
+    if options.resume:
+        take_over_settings(options)
+    options.epochs = options.epochs or (1 if options.dry_run else 80 if options.data == "digits" else 5)
+
+    # Load the images.
+    images = load_images(options.data)
+    if options.dry_run:
+        images = images[:2 * options.batch_size]
+    if len(images) < options.batch_size:
+        sys.exit(f"--batch-size {options.batch_size} is more than there are images: {len(images)}")
+    images = prepare(images, network_size(options)[0], options.seed, options.full)
+
+    # Note the settings, for --resume.
+    if not options.resume:
+        begin_run(options)
+    kept = {name: getattr(options, name) for name in ("data", "full", "epochs", "batch_size", "seed", "dry_run")}
+    (options.out / "settings.json").write_text(json.dumps(kept, indent=1))
+
+    # Train.
+    mx.random.seed(options.seed)
+    start = time.monotonic()
+    if not train(options, ctx, images):
+        print(f"Stopped; the checkpoint is in {options.out / 'checkpoints'}, --resume goes on.", file=sys.stderr)
+        sys.exit(130)
+    print(f"Epoch {options.epochs} is done, after {time.monotonic() - start:.0f} s; see {options.out}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 __all__ = ["MXNetError", "StateError", "ShapeError", "AttributeValueError", "InputError", "FileFormatError",
-           "require", "suggest", "string_types", "numeric_types", "integer_types", "mx_real_t", "to_torch_dtype",
-           "to_numpy_dtype"]
+           "NotImplementedForSymbol", "require", "suggest", "string_types", "numeric_types", "integer_types",
+           "mx_real_t", "to_torch_dtype", "to_numpy_dtype"]
 
 string_types = (str,)
 numeric_types = (float, int, np.generic)
@@ -35,6 +35,10 @@ class AttributeValueError(MXNetError, ValueError):
 
 class InputError(MXNetError, TypeError):
     """An operator input that is missing, given twice, or of the wrong kind."""
+
+
+class NotImplementedForSymbol(MXNetError, NotImplementedError):
+    """A method that arrays have and symbols, which hold no values, do not."""
 
 
 class FileFormatError(MXNetError, ValueError):

@@ -1,11 +1,12 @@
 """Arithmetic and comparison as functions: ``mx.nd.add(a, b)`` with an array or a number on either side."""
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
-from ..base import InputError, numeric_types
+from ..ops import fluent
 from ..ops import registry as ops
 from .ndarray import NDArray, invoke
 
@@ -19,32 +20,11 @@ def _compared(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], int]:
     return lambda lhs, rhs: 1 if test(lhs, rhs) else 0
 
 
-def _function(name: str, formula: str, arrays: str, right: str, left: Optional[str],
-              numbers: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """One function: the operators for two arrays, for a number on the right and on the left, and for two numbers."""
-    def function(lhs: Any, rhs: Any) -> Any:
-        if isinstance(lhs, NDArray):
-            if isinstance(rhs, NDArray):
-                return invoke(ops.find(arrays), [lhs, rhs], {})
-            if isinstance(rhs, numeric_types):
-                return invoke(ops.find(right), [lhs], {"scalar": rhs})
-        elif isinstance(lhs, numeric_types):
-            if isinstance(rhs, NDArray):
-                return invoke(ops.find(left or right), [rhs], {"scalar": lhs})
-            if isinstance(rhs, numeric_types):
-                return numbers(lhs, rhs)
-        raise InputError(f"{name}() takes NDArrays and numbers, got {type(lhs).__name__} and {type(rhs).__name__}")
+def _invoke(name: str, inputs: list[NDArray], attributes: dict[str, Any]) -> Any:
+    return invoke(ops.find(name), inputs, attributes)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""``{formula}``, elementwise.
 
-    Parameters
-    ----------
-    lhs, rhs : NDArray or float
-        Arrays broadcast to each other; with a number on both sides, the result is one.
-    """
-    return function
-
+_function = functools.partial(fluent.make_binary, NDArray, _invoke)
 
 add = _function("add", "lhs + rhs", "broadcast_add", "_plus_scalar", None, operator.add)
 subtract = _function("subtract", "lhs - rhs", "broadcast_sub", "_minus_scalar", "_rminus_scalar", operator.sub)

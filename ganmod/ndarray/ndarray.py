@@ -44,7 +44,7 @@ def invoke(op: ops.Operator, inputs: Sequence["NDArray"], attributes: dict[str, 
     else:
         arrays = [out] if isinstance(out, NDArray) else list(out)
         for array, result in zip(arrays, results):
-            array[:] = NDArray(result)
+            NDArray(result).copyto(array)
     return arrays[0] if len(arrays) == 1 else arrays
 
 
@@ -265,7 +265,7 @@ class NDArray:
         return self._tensor.__dlpack_device__()
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self._tensor.detach().cpu(), self.context)
+        return _rebuild, (self._tensor.detach().cpu().clone(), self.context)    # a view would take its base along
 
     def __deepcopy__(self, _memo: Any = None) -> "NDArray":
         return self.copy()

@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 from ..base import InputError, numeric_types
 from ..ops import registry as ops
-from ..ops.random import DISTRIBUTIONS
+from ..ops.random import DISTRIBUTIONS, chosen
 from .creation import AnyContext, as_context
 from .ndarray import NDArray, invoke
 from .operators import make_function
@@ -22,14 +22,11 @@ Shape = Union[int, Sequence[int], None]
 def _draw(name: str, parameters: dict[str, Any], shape: Shape, dtype: Any, ctx: AnyContext,
           out: Optional[NDArray], kwargs: dict[str, Any]) -> Any:
     """Run ``_random_<name>`` on numbers, or ``_sample_<name>`` on arrays."""
-    values = list(parameters.values())
-    attributes = {"dtype": dtype, **kwargs}
-    if all(isinstance(v, NDArray) for v in values):
-        return invoke(ops.find(f"_sample_{name}"), values, {**attributes, "shape": () if shape is None else shape}, out)
-    if not all(isinstance(v, numeric_types) for v in values):
-        kinds = ", ".join(f"{key}: {type(v).__name__}" for key, v in parameters.items())
-        raise InputError(f"random.{name}() takes numbers, or NDArrays, for all of its parameters alike; got {kinds}")
-    return _create(f"_random_{name}", {**parameters, **attributes}, shape, ctx, out)
+    called, attributes = chosen(name, parameters, NDArray), {"dtype": dtype, **kwargs}
+    if called.startswith("_sample"):
+        return invoke(ops.find(called), list(parameters.values()),
+                      {**attributes, "shape": () if shape is None else shape}, out)
+    return _create(called, {**parameters, **attributes}, shape, ctx, out)
 
 
 def _create(name: str, attributes: dict[str, Any], shape: Shape, ctx: AnyContext, out: Optional[NDArray]) -> Any:

@@ -1,11 +1,14 @@
-"""The operators that are methods too: ``x.sum(axis=1)`` is ``sum(x, axis=1)``, of arrays and of symbols alike."""
+"""What arrays and symbols share beside the operators: which of them are methods, and functions that choose one."""
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Sequence, Union
+from typing import Any, Callable, Optional, Sequence, Union
 
-__all__ = ["METHODS", "attach", "make_split_v2"]
+from ..base import AttributeValueError, InputError, numeric_types
 
+__all__ = ["METHODS", "attach", "make_binary", "make_split_v2"]
+
+#: The operators that are methods too: ``x.sum(axis=1)`` is ``sum(x, axis=1)``.
 METHODS = tuple("""
     abs arccos arccosh arcsin arcsinh arctan arctanh argmax argmax_channel argmin argsort broadcast_axes broadcast_like
     broadcast_to cbrt ceil clip cos cosh degrees depth_to_space diag exp expand_dims expm1 fix flatten flip floor log
@@ -32,6 +35,44 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def make_binary(kind: type, call: Callable[[str, list[Any], dict[str, Any]], Any], name: str, formula: str, both: str,
+                right: str, left: Optional[str], numbers: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of two operands, each of class `kind` or a number.
+
+    Parameters
+    ----------
+    call : callable(operator, inputs, attributes)
+        How an operator is applied.
+    both, right, left : str
+        The operators for no number, for a number on the right, and for one on the left (None: the same as `right`).
+    numbers : callable(lhs, rhs)
+        What it does to two numbers.
+    """
+    def function(lhs: Any, rhs: Any) -> Any:
+        if isinstance(lhs, kind):
+            if isinstance(rhs, kind):
+                return call(both, [lhs, rhs], {})
+            if isinstance(rhs, numeric_types):
+                return call(right, [lhs], {"scalar": rhs})
+        elif isinstance(lhs, numeric_types):
+            if isinstance(rhs, kind):
+                return call(left or right, [rhs], {"scalar": lhs})
+            if isinstance(rhs, numeric_types):
+                return numbers(lhs, rhs)
+        raise InputError(f"{name}() takes {kind.__name__}s and numbers, got {type(lhs).__name__} and "
+                         f"{type(rhs).__name__}")
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""``{formula}``, elementwise.
+
+    Parameters
+    ----------
+    lhs, rhs : {kind.__name__} or float
+        With a number on both sides, the result is one.
+    """
+    return function
+
+
 def make_split_v2(split: Callable[..., Any]) -> Callable[..., Any]:
     """The function ``split_v2`` of a namespace, over its operator ``_split_v2``."""
     def split_v2(ary: Any, indices_or_sections: Union[int, Sequence[int]], axis: int = 0, squeeze_axis: bool = False,
@@ -42,9 +83,13 @@ def make_split_v2(split: Callable[..., Any]) -> Callable[..., Any]:
         lose that axis.
         """
         if isinstance(indices_or_sections, int):
-            indices: Sequence[int] = ()
-            sections = indices_or_sections
+            if indices_or_sections < 1:
+                raise AttributeValueError(f"split_v2(): cannot divide into {indices_or_sections} parts")
+            indices, sections = [], indices_or_sections
+        elif isinstance(indices_or_sections, (tuple, list)):
+            indices, sections = [0, *indices_or_sections], 0
         else:
-            indices, sections = (0, *indices_or_sections), 0
+            raise InputError(f"split_v2(): indices_or_sections must be an int or a tuple of ints, got "
+                             f"{indices_or_sections!r:.80}")
         return split(ary, indices=indices, axis=axis, squeeze_axis=squeeze_axis, sections=sections, **kwargs)
     return split_v2

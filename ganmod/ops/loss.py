@@ -53,7 +53,7 @@ def _(p, s):
         if p.multi_output:
             s.label = (s.data[0], product(s.data[2:]))
         else:
-            s.label = s.data[:-1] if p.preserve_shape else s.data[:1]
+            s.label = s.data[:-1]
     elif s.label and s.data and s.label[0]:
         s.data = (s.label[0], *s.data[1:])
 
@@ -65,7 +65,8 @@ def _(p, inputs, outputs, out_grads):
     if label.shape == data.shape:
         return [(outputs[0] - label) * p.grad_scale, None]
     classes, positions = probabilities.shape[1:]
-    target = label.reshape(probabilities.shape[0], positions)
+    # MXNet asks for a label of all axes but the last, and without preserve_shape reads the first of them.
+    target = label.reshape(-1)[:probabilities.shape[0] * positions].reshape(probabilities.shape[0], positions)
     off = p.smooth_alpha / (classes - 1) if classes > 1 else 0.0
     hit = torch.arange(classes, device=data.device)[None, :, None] == target.long()[:, None, :]
     gradient = probabilities - torch.where(hit, 1.0 - p.smooth_alpha, off).to(data.dtype)
@@ -176,7 +177,7 @@ def _(p, inputs, outputs, out_grads):
     return [scale]
 
 
-@operator("make_loss", "_sparse_make_loss", loss=True, shapes=elementwise)
+@operator("make_loss", "_sparse_make_loss", loss=True, outputs=("loss",), shapes=elementwise)
 def make_loss_plain(data: Tensor) -> Tensor:
     """`data` as a loss to be minimised: the identity, whose gradient is 1 everywhere. Shapes: any -> the same."""
     return data.clone()

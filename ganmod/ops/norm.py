@@ -126,7 +126,7 @@ def layer_norm(data: Tensor, gamma: Tensor, beta: Tensor, *, axis: int = -1, eps
     normal, mean, std = _standardised(data, [axis], eps)
     shape = [-1 if k == axis else 1 for k in range(data.dim())]
     out = normal * gamma.reshape(shape) + beta.reshape(shape)
-    return (out, mean.squeeze(axis), std.squeeze(axis)) if output_mean_var else (out,)
+    return (out, mean, std) if output_mean_var else (out,)
 
 
 @layer_norm.shapes

@@ -68,7 +68,7 @@ def _pool(data: Tensor, p: Params) -> Tensor:
     """Pool a channels-first tensor over windows."""
     margins = [_margins(*z, p.pooling_convention) for z in zip(data.shape[2:], p.kernel, p.stride, p.pad)]
     if p.pool_type == "max":
-        return _MAXIMUM[len(p.kernel)](_padded(data, margins, -torch.inf), p.kernel, p.stride)
+        return _MAXIMUM[len(p.kernel)](_padded(data, margins, torch.finfo(data.dtype).min), p.kernel, p.stride)
     count = float(torch.Size(p.kernel).numel())
     if p.pool_type == "lp":
         sums = _windowed_mean(_padded(data.abs() ** p.p_value, margins, 0.0), p.kernel, p.stride) * count
@@ -79,7 +79,9 @@ def _pool(data: Tensor, p: Params) -> Tensor:
     plain = all(before == after == q for (before, after), q in zip(margins, p.pad))
     if plain and (p.count_include_pad is not False or not any(p.pad)):
         return means
-    return means / _divisors(data, margins, p)
+    # A window that lies outside altogether has nothing to count, and a sum of 0.
+    # A window that lies outside altogether has nothing to count, and a sum of 0.
+    return means / _divisors(data, margins, p).clamp(min=torch.finfo(data.dtype).tiny).clamp(min=torch.finfo(data.dtype).tiny)
 
 
 _GLOBAL: dict[str, Callable[[Tensor, list[int], Optional[int]], Tensor]] = {
@@ -90,7 +92,7 @@ _GLOBAL: dict[str, Callable[[Tensor, list[int], Optional[int]], Tensor]] = {
 }
 
 
-@operator("Pooling", resolve=_defaults, hidden=1)
+@operator("Pooling", resolve=_defaults, hidden=lambda p: int(p.pool_type == "max" and bool(p.kernel)))
 def pooling(data: Tensor, *, kernel: Shape = (), pool_type: Literal["max", "avg", "sum", "lp"] = "max",
             global_pool: bool = False, cudnn_off: bool = False,
             pooling_convention: Literal["valid", "full", "same"] = "valid", stride: Shape = (), pad: Shape = (),

@@ -10,11 +10,11 @@ from typing import Any, Callable, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-from ..base import AttributeValueError, InputError, ShapeError, require
+from ..base import AttributeValueError, InputError, ShapeError, numeric_types, require
 from .attributes import DType, Shape
 from .registry import operator
 
-__all__ = ["DISTRIBUTIONS", "Distribution"]
+__all__ = ["DISTRIBUTIONS", "Distribution", "chosen"]
 
 
 class Distribution(NamedTuple):
@@ -91,6 +91,22 @@ DISTRIBUTIONS = {
         ("mu", "alpha"), _generalized_negative_binomial,
         (("mu >= 0", lambda mu, alpha: mu >= 0), ("alpha >= 0", lambda mu, alpha: alpha >= 0))),
 }
+
+
+def chosen(name: str, parameters: dict[str, Any], kind: type) -> str:
+    """The operator that draws from a distribution: ``_random_<name>`` for numbers, ``_sample_<name>`` for `kind`.
+
+    Raises
+    ------
+    InputError
+        If the `parameters` are neither numbers alone nor all of `kind`.
+    """
+    for prefix, allowed in (("_sample", kind), ("_random", numeric_types)):
+        if all(isinstance(value, allowed) for value in parameters.values()):
+            return f"{prefix}_{name}"
+    kinds = ", ".join(f"{key}: {type(value).__name__}" for key, value in parameters.items())
+    raise InputError(f"random.{name}() takes numbers, or {kind.__name__}s, for all of its parameters alike; "
+                     f"got {kinds}")
 
 
 # --- the operators of each distribution --------------------------------------------------------------------------

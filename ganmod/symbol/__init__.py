@@ -1,6 +1,12 @@
 """``mx.sym``: describing networks."""
+from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
+from . import methods as _methods
+from . import random
+from .functions import *  # noqa: F403
 from .operators import make_function as _make_function
 from .symbol import Group, Symbol, Variable, apply, load, load_json, var
 
 _namespaces.fill(globals(), _make_function)
+split_v2 = _fluent.make_split_v2(globals()["_internal"]._split_v2)
+_methods.attach(globals())

@@ -3,20 +3,22 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence, TypeVar
 
-from ..base import numeric_types
+from ..base import InputError, numeric_types
 
 __all__ = ["Arithmetic"]
 
 S = TypeVar("S", bound="Arithmetic")
 
 
-def _binary(array_op: str, scalar_op: str) -> Callable[[S, Any], S]:
+def _binary(array_op: str, scalar_op: str, refuse: bool = False) -> Callable[[S, Any], S]:
     """A method for an operator symbol between two symbols, or a symbol and a number on its right."""
     def method(self: S, other: Any) -> S:
         if isinstance(other, Arithmetic):
             return self._applied(array_op, (self, other), {})
         if isinstance(other, numeric_types):
             return self._applied(scalar_op, (self,), {"scalar": other})
+        if refuse:                                         # == and != would quietly compare identities
+            raise InputError(f"a Symbol compares with symbols and numbers, not with {type(other).__name__}")
         return NotImplemented
     return method
 
@@ -34,6 +36,7 @@ class Arithmetic:
     """The operators of symbols; what has them says how a node of an operator is made."""
 
     __slots__ = ()
+    __array_ufunc__ = None                                 # numpy numbers on the left leave the operation to us
 
     def _applied(self: S, name: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> S:
         """A node of the operator `name`."""
@@ -52,8 +55,8 @@ class Arithmetic:
     __rmod__ = _reflected("_RModScalar")
     __pow__ = _binary("_Power", "_PowerScalar")
     __rpow__ = _reflected("_rpower_scalar")
-    __eq__ = _binary("_equal", "_equal_scalar")  # type: ignore[assignment]
-    __ne__ = _binary("_not_equal", "_not_equal_scalar")  # type: ignore[assignment]
+    __eq__ = _binary("_equal", "_equal_scalar", refuse=True)  # type: ignore[assignment]
+    __ne__ = _binary("_not_equal", "_not_equal_scalar", refuse=True)  # type: ignore[assignment]
     __gt__ = _binary("_greater", "_greater_scalar")
     __ge__ = _binary("_greater_equal", "_greater_equal_scalar")
     __lt__ = _binary("_lesser", "_lesser_scalar")

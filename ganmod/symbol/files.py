@@ -8,14 +8,17 @@ import torch
 
 from ..base import FileFormatError, MXNetError
 from ..ops import registry as ops
-from .graph import HIDDEN_KEYS, Entry, Node, is_user_attribute, topological
+from .graph import HIDDEN_KEYS, Entry, Node, topological
 
 __all__ = ["dumps", "parse", "describe", "DTYPE_NUMBERS"]
 
 #: The numbers that files use for dtypes.
 DTYPE_NUMBERS = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.uint8: 3, torch.int32: 4, torch.int8: 5,
                  torch.int64: 6, torch.bool: 7, torch.bfloat16: 12}
+#: The numbers that files use for storage types.
+STORAGE_NUMBERS = {"default": 0, "row_sparse": 1, "csr": 2}
 _VERSION = ["int", 10901]
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -24,14 +27,11 @@ def dumps(entries: Sequence[Entry]) -> str:
     """The JSON text of the graph behind `entries`, laid out as MXNet lays it out."""
     nodes = topological(entries)
     number = {id(n): k for k, n in enumerate(nodes)}
-    rows, row_starts, versions = [], [0], dict.fromkeys(number, 0)
+    rows, row_starts = [], [0]
     for node in nodes:
-        states = {id(variable) for _, variable in node.replaced_inputs()}
-        for key in states:
-            versions[key] += 1
-        rows.append(_node_text(node, [[number[id(e.node)], e.index, versions[id(e.node)]] for e in node.inputs]))
+        rows.append(_node_text(node, [[number[id(e.node)], e.index, e.version] for e in node.inputs]))
         row_starts.append(row_starts[-1] + _total_outputs(node))
-    heads = [[number[id(e.node)], e.index, versions[id(e.node)]] for e in entries]
+    heads = [[number[id(e.node)], e.index, e.version] for e in entries]
     fields = [f'"nodes": [\n    {(", " + chr(10) + "    ").join(rows)}\n  ]',
               f'"arg_nodes": {_list_text([number[id(n)] for n in nodes if n.op is None], 2)}',
               f'"node_row_ptr": {_list_text(row_starts, 2)}',
@@ -45,13 +45,18 @@ def _total_outputs(node: Node) -> int:
 
 
 def _node_text(node: Node, inputs: list[list[int]]) -> str:
-    fields = [f'"op": {json.dumps(node.op.name if node.op else "null")}', f'"name": {json.dumps(node.name)}']
+    fields = [f'"op": {_quoted(node.op.name if node.op else "null")}', f'"name": {_quoted(node.name)}']
     if node.attrs:
-        pairs = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(node.attrs.items())]
+        pairs = [f"{_quoted(k)}: {_quoted(v)}" for k, v in sorted(node.attrs.items())]
         fields.append(f'"attrs": {{{pairs[0]}}}' if len(pairs) == 1 else
                       '"attrs": {\n        ' + ", \n        ".join(pairs) + "\n      }")
     fields.append(f'"inputs": {_list_text(inputs, 6)}')
     return "{\n      " + ", \n      ".join(fields) + "\n    }"
+
+
+def _quoted(text: str) -> str:
+    """A JSON string as MXNet writes it and, unlike other escapes, reads it."""
+    return '"' + text.translate(_ESCAPES) + '"'
 
 
 def _list_text(values: Sequence[Any], indent: int) -> str:
@@ -74,15 +79,16 @@ def parse(text: bytes, where: str) -> list[Entry]:
         For a text that is no symbol JSON; the message says what is wrong with it.
     """
     try:
-        graph = json.loads(text)
+        graph = json.loads(text, strict=False)              # with control characters in strings
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{where}: not JSON: {error}") from None
     if not isinstance(graph, dict) or not isinstance(graph.get("nodes"), list) or not graph.get("heads"):
         raise FileFormatError(f"{where}: not a symbol: expected an object with 'nodes' and 'heads'")
     nodes: list[Node] = []
     try:
+        version = _version(graph)
         for row in graph["nodes"]:
-            nodes.append(_read_node(row, nodes))
+            nodes.append(_read_node(row, nodes, version))
         return [_entry(e, nodes) for e in graph["heads"]]
     except MXNetError as error:
         raise FileFormatError(f"{where}: node {len(nodes)}: {error}") from None
@@ -90,41 +96,59 @@ def parse(text: bytes, where: str) -> list[Entry]:
         raise FileFormatError(f"{where}: node {len(nodes)} is malformed: {type(error).__name__}: {error}") from None
 
 
-def _read_node(row: dict[str, Any], earlier: list[Node]) -> Node:
+def _version(graph: dict[str, Any]) -> int:
+    """The version of MXNet that wrote a file, such as 10901; the first one that says so is 0.9."""
+    stated = (graph.get("attrs") or {}).get("mxnet_version")
+    return int(stated[1]) if stated else 800
+
+
+def _read_node(row: dict[str, Any], earlier: list[Node], version: int) -> Node:
     """A node from its JSON object; ``param``, ``attr`` and ``attrs`` are the generations of one field."""
     attrs = {k: str(v) for field in ("param", "attr", "attrs") for k, v in (row.get(field) or {}).items()}
     op = None if row["op"] == "null" else ops.find(row["op"])
-    inputs = [_entry(e, earlier) for e in row["inputs"]]
-    node = Node(op, str(row["name"]), _upgraded(op, attrs, inputs), inputs)
-    if op is not None:
-        node.inputs += [Entry(Node(None, f"{node.name}_{name}", {})) for name in _missing_states(node)]
-        if len(node.inputs) != len(node.input_names):
-            raise FileFormatError(f"{op.name} {node.name!r} has {len(node.inputs)} inputs, expected "
-                                  f"{len(node.input_names)}: {', '.join(node.input_names)}")
+    node = Node(op, str(row["name"]), {}, [_entry(e, earlier) for e in row["inputs"]])
+    for_inputs = _upgrade(node, attrs, version)
+    if op is None:
+        return node
+    if version < 900:                                      # which listed no states, and not every argument
+        node.inputs += [node.automatic_input(name) for name in node.input_names[len(node.inputs):]]
+        node.initialize_inputs()
+    if len(node.inputs) != len(node.input_names):
+        raise FileFormatError(f"{op.name} {node.name!r} has {len(node.inputs)} inputs, expected "
+                              f"{len(node.input_names)}: {', '.join(node.input_names)}")
+    for name, entry in zip(node.input_names, node.inputs):
+        entry.node.attrs.update(for_inputs.get(name, {}) if entry.node.op is None else {})
     return node
 
 
-def _missing_states(node: Node) -> list[str]:
-    """Auxiliary states were not written as nodes before version 0.9."""
-    assert node.op is not None
-    absent = node.input_names[len(node.inputs):]
-    return absent if all(node.op.is_aux(name) for name in absent) else []
+def _upgrade(node: Node, attrs: dict[str, str], version: int) -> dict[str, dict[str, str]]:
+    """Give a node its attributes in today's spelling; returns those that were meant for the variables of its inputs.
 
-
-def _upgraded(op: Optional[ops.Operator], attrs: dict[str, str], inputs: list[Entry]) -> dict[str, str]:
-    """Older files spell ``lr_mult`` without underscores, and ``weight_lr_mult`` on the operator for its weight."""
-    made = {}
+    Older files spell ``lr_mult`` without underscores, and ``weight_lr_mult`` on the operator for its weight.
+    """
+    hidden: dict[str, str] = {}
+    for_inputs: dict[str, dict[str, str]] = {}
     for key, value in attrs.items():
-        hidden = next((h for h in HIDDEN_KEYS if key == h or key.endswith("_" + h)), None)
-        if hidden is None or is_user_attribute(key) or (op is not None and key in op.attributes):
-            made[key] = value
-        elif key == hidden:
-            made[f"__{key}__"] = value
+        meant = _hidden_key(node.op, key)
+        if meant is None:
+            node.attrs[key] = value
+        elif meant == key:
+            hidden[f"__{key}__"] = value
         else:
-            for entry in inputs:
-                if entry.node.op is None and entry.node.name.endswith(key[:-len(hidden) - 1]):
-                    entry.node.attrs[f"__{hidden}__"] = value
-    return made
+            for_inputs.setdefault(key[:-len(meant) - 1], {})[f"__{meant}__"] = value
+    node.attrs.update(hidden)
+    if version < 905 and node.op is not None and node.op.name in ("argmax", "argmin") \
+            and node.attrs.get("axis") == "-1":            # it meant "of the flattened array"
+        del node.attrs["axis"]
+    return for_inputs
+
+
+def _hidden_key(op: Optional[ops.Operator], key: str) -> Optional[str]:
+    """The hidden key that an attribute of an older file spells, on its own or behind the name of an input."""
+    if op is not None and key in op.attributes:
+        return None
+    inputs = [] if op is None else [f"{i.name}_" for i in op.inputs]
+    return next((h for h in HIDDEN_KEYS if key.endswith(h) and key[:-len(h)] in ("", *inputs)), None)
 
 
 def _entry(row: list[int], nodes: list[Node]) -> Entry:
@@ -133,7 +157,7 @@ def _entry(row: list[int], nodes: list[Node]) -> Entry:
         raise IndexError(f"input {row} refers to node {number}, and there are {len(nodes)} before it")
     if not 0 <= index < max(1, len(nodes[number].output_names)):
         raise IndexError(f"input {row}: node {nodes[number].name!r} has {len(nodes[number].output_names)} outputs")
-    return Entry(nodes[number], index)
+    return Entry(nodes[number], index, int(row[2]) if len(row) > 2 else 0)
 
 
 # --- for people ------------------------------------------------------------------------------------------------------

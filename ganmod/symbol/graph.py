@@ -16,10 +16,15 @@ HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_sta
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One output of one node."""
+    """One output of one node.
+
+    ``version`` counts, for a variable, the operators that had replaced it as their auxiliary state when this entry was
+    made. Files carry the number; nothing else depends on it.
+    """
 
     node: "Node"
     index: int = 0
+    version: int = 0
 
     @property
     def name(self) -> str:
@@ -37,6 +42,7 @@ class Node:
     def __init__(self, op: Optional[ops.Operator], name: str, attrs: dict[str, str],
                  inputs: Sequence[Entry] = ()) -> None:
         self.op, self.name, self.attrs, self.inputs = op, name, attrs, list(inputs)
+        self.version = 0
 
     @functools.cached_property
     def params(self) -> ops.Params:
@@ -64,6 +70,29 @@ class Node:
         if self.op is None:
             return []
         return [(name, entry.node) for name, entry in zip(self.input_names, self.inputs) if self.op.is_aux(name)]
+
+    def outputs(self) -> list[Entry]:
+        """An entry for every output."""
+        return [Entry(self, k, self.version) for k in range(len(self.output_names))]
+
+    def automatic_input(self, name: str) -> Entry:
+        """The variable for an input that was not given; it carries the operator's attributes."""
+        return Entry(Node(None, f"{self.name}_{name}", dict(self.attrs)))
+
+    def initialize_inputs(self) -> None:
+        """Note on the variables that are inputs how the operator wants them to start, unless they say it themselves."""
+        if self.op is None or not self.op.initial:
+            return
+        for name, entry in zip(self.input_names, self.inputs):
+            initial = self.op.initial.get(name)
+            if initial is not None and entry.node.op is None:
+                entry.node.attrs.setdefault("__init__", initial(self.params) if callable(initial) else initial)
+
+    def count_versions(self) -> None:
+        """Count this new node's auxiliary states as replaced once more."""
+        for _, variable in self.replaced_inputs():
+            variable.version += 1
+        self.inputs = [Entry(e.node, e.index, e.node.version) if e.node.op is None else e for e in self.inputs]
 
     def set_user_attributes(self, attributes: dict[str, Any]) -> None:
         """Store user attributes, hidden keys with their double underscores.
@@ -123,9 +152,12 @@ def rewritten(entries: Sequence[Entry], replacement: dict[int, Entry]) -> list[E
     copies: dict[int, Node] = {}
 
     def copied(entry: Entry) -> Entry:
-        return replacement.get(id(entry.node)) or Entry(copies[id(entry.node)], entry.index)
+        return replacement.get(id(entry.node)) or Entry(copies[id(entry.node)], entry.index, entry.version)
 
     for node in topological(entries):
-        copies[id(node)] = Node(node.op, node.name, dict(node.attrs), [copied(e) for e in node.inputs]) \
-            if node.op else node
+        if node.op is None:
+            copies[id(node)] = node
+        else:
+            copies[id(node)] = Node(node.op, node.name, dict(node.attrs), [copied(e) for e in node.inputs])
+            copies[id(node)].count_versions()
     return [copied(e) for e in entries]

@@ -3,13 +3,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any, Callable, Iterator, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 
 from .. import attribute
 from .. import name as naming
-from ..base import AttributeValueError, InputError, MXNetError, ShapeError, suggest, to_numpy_dtype, to_torch_dtype
+from ..base import (
+    AttributeValueError,
+    InputError,
+    MXNetError,
+    NotImplementedForSymbol,
+    ShapeError,
+    suggest,
+    to_numpy_dtype,
+    to_torch_dtype,
+)
 from ..files import write_atomically
 from ..ops import registry as ops
 from ..ops.shapes import Known, complete
@@ -39,6 +48,10 @@ class Symbol(Arithmetic):
     bind: Callable[..., Any]
     simple_bind: Callable[..., Any]
     eval: Callable[..., Any]
+
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            """The operators that :mod:`ganmod.symbol.methods` makes methods of: ``a.sum(axis=1)``."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = list(entries)
@@ -97,7 +110,7 @@ class Symbol(Arithmetic):
         >>> net.get_internals()['x'].list_outputs()
         ['x']
         """
-        return Symbol([Entry(n, k) for n in self.nodes for k in range(len(n.output_names))])
+        return Symbol([e for n in self.nodes for e in n.outputs()])
 
     def get_children(self) -> Optional["Symbol"]:
         """A group of the inputs of the output nodes; ``None`` for a variable."""
@@ -143,7 +156,7 @@ class Symbol(Arithmetic):
         return load_json, (self.tojson(),)
 
     def __bool__(self) -> bool:
-        raise MXNetError("a Symbol has no truth value: it describes a computation; bind and run it first")
+        raise NotImplementedForSymbol("a Symbol has no truth value: it describes a computation; bind and run it first")
 
     # --- attributes ------------------------------------------------------------------------------------------------
 
@@ -156,7 +169,7 @@ class Symbol(Arithmetic):
         if recursive:
             raise DeprecationWarning("Symbol.list_attr with recursive=True has been deprecated. "
                                      "Please use attr_dict instead.")
-        return _spelled_out(self._single().attrs)
+        return {} if self.name is None else _spelled_out(self._single().attrs)
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """The attributes of every node that has some, by the node's name."""
@@ -350,7 +363,8 @@ def Variable(name: str, attr: Optional[dict[str, str]] = None, shape: Optional[S
     node.set_user_attributes({**attribute.current().get(attr), **kwargs})
     given = {"__shape__": None if shape is None else _as_shape(name, shape) or (), "__lr_mult__": lr_mult,
              "__wd_mult__": wd_mult, "__dtype__": None if dtype is None else files.DTYPE_NUMBERS[to_torch_dtype(dtype)],
-             "__init__": init if init is None or isinstance(init, str) else init.dumps(), "__storage_type__": stype}
+             "__init__": init if init is None or isinstance(init, str) else init.dumps(),
+             "__storage_type__": None if stype is None else files.STORAGE_NUMBERS.get(stype, stype)}
     node.attrs.update({key: str(value) for key, value in given.items() if value is not None})
     return Symbol([Entry(node)])
 
@@ -418,8 +432,10 @@ def apply(op: ops.Operator, called: str, args: Sequence[Any], kwargs: dict[str, 
                              f"(inputs: {', '.join(names)})")
         if not isinstance(value, Symbol):
             raise InputError(f"{op.name} {node.name!r}: the input {key!r} must be a Symbol, got {value!r:.80}")
-    node.inputs = [inputs[n]._one_entry(f"{node.name}: {n}") if n in inputs else _automatic(node, n) for n in names]
-    return Symbol([Entry(node, k) for k in range(len(node.output_names))])
+    node.inputs = [inputs[n]._one_entry(f"{node.name}: {n}") if n in inputs else node.automatic_input(n) for n in names]
+    node.initialize_inputs()
+    node.count_versions()
+    return Symbol(node.outputs())
 
 
 def _is_hidden(op: ops.Operator, key: str) -> bool:
@@ -432,11 +448,3 @@ def _as_text(key: str, value: Any) -> str:
     if isinstance(value, (bytes, bytearray)) or callable(value):
         raise AttributeValueError(f"attribute {key}={value!r} cannot be kept in a symbol")
     return str(value)
-
-
-def _automatic(node: Node, name: str) -> Entry:
-    """The variable for an input that was not given."""
-    assert node.op is not None
-    initial = node.op.initial.get(name)
-    attrs = {} if initial is None else {"__init__": initial(node.params) if callable(initial) else initial}
-    return Entry(Node(None, f"{node.name}_{name}", {**node.attrs, **attrs}))

@@ -176,7 +176,18 @@ def test_a_pickle_from_a_missing_gpu_comes_to_the_cpu():
     assert pickle.loads(pickle.dumps(away)).context == mx.cpu()
 
 
+def test_a_pickled_view_leaves_its_base_behind():
+    assert len(pickle.dumps(nd.zeros((1000, 10))[3])) < 2000
+
+
 # ------------------------------------------------------------------------------------------------ errors
+
+def test_out_has_to_fit():
+    out = nd.zeros((2, 3))
+    assert nd.broadcast_add(nd.ones((2, 3)), nd.ones((3,)), out=out) is out and same(out, [[2, 2, 2], [2, 2, 2]])
+    with pytest.raises(ShapeError, match=r"has shape \(3,\), the target \(2, 3\)"):
+        nd.broadcast_add(nd.ones((3,)), nd.ones((3,)), out=out)
+
 
 def test_errors_name_what_was_given():
     a, i = nd.ones((2, 3)), nd.ones((2, 3), dtype="int32")

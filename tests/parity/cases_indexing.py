@@ -43,7 +43,8 @@ GATHER = [Row(name, inputs, attrs, derivative=False) for name, inputs, attrs in 
 
 SORT = [Row("sort", [apart(3, 4)], grad=False, why="MXNet's gradient needs the axis to be given")] + [
     Row("sort", [apart(*shape)], attrs) for shape, attrs in (
-    ((3, 4), dict(axis=-1)), ((3, 4), dict(axis=0)), ((3, 4), dict(axis=None)), (ANY, dict(axis=1, is_ascend=False)))] + [
+    ((3, 4), dict(axis=-1)), ((3, 4), dict(axis=0)), ((3, 4), dict(axis=None)),
+    (ANY, dict(axis=1, is_ascend=False)))] + [
     Row("sort", [whole(0, 3, 8)], dtypes=("int32", "uint8", "int64"), **NO_GRADIENT)] + [
     Row("argsort", [values], attrs, **NO_GRADIENT) for values, attrs in (
         (apart(3, 4), {}), (apart(3, 4), dict(axis=0, dtype="int32")), (apart(3, 4), dict(axis=None)),
@@ -90,7 +91,8 @@ EMBEDDING = [Row("Embedding", [indices, (4, 3)], dict(input_dim=4, output_dim=3,
 CREATION = [Row(name, [], attrs, dtypes=("float32",), **NO_GRADIENT) for name, attrs in (
     ("_zeros", dict(shape=(2, 3))), ("_zeros", dict(shape=(2,), dtype="int32")), ("_ones", dict(shape=(2, 3))),
     ("_full", dict(shape=(2,), value=2.5)), ("_full", dict(shape=(2,), value=-2.5, dtype="int32")),
-    ("_arange", dict(start=3)), ("_arange", dict(start=1, stop=7, step=2.5)), ("_arange", dict(start=5, stop=1, step=-1)),
+    ("_arange", dict(start=3)), ("_arange", dict(start=1, stop=7, step=2.5)),
+    ("_arange", dict(start=5, stop=1, step=-1)),
     ("_arange", dict(start=0, stop=3, repeat=2)), ("_arange", dict(start=0.5, stop=5, dtype="int32")),
     ("_linspace", dict(start=0, stop=1, num=5)), ("_linspace", dict(start=0, stop=1, num=4, endpoint=False)),
     ("_linspace", dict(start=0.1, stop=1.1, num=11)), ("_linspace", dict(start=0, stop=7, num=4, dtype="int32")),

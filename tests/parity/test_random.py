@@ -78,6 +78,20 @@ def test_multinomial_probabilities(compare):
     compare(probability_case, {"data": np.array([[0.1, 0.9], [0.5, 0.5]], "float32")})
 
 
+def open_shape_case(mx, np, make):
+    """A symbol without inputs whose shape follows from what it is added to."""
+    scope = {"mx": mx, "S": mx.sym, "I": mx.sym._internal}
+    symbol = mx.sym.elemwise_add(eval(make, scope), mx.sym.Variable("a")) * 0
+    return {"shapes": symbol.infer_shape(a=(2, 3)), "partial": symbol.infer_shape_partial(),
+            "value": symbol.eval(a=mx.nd.ones((2, 3)))}
+
+
+@pytest.mark.parametrize("make", ["I._zeros(shape=(0,3))", "I._ones(shape=(0,0))", "S.random_normal(0,1)",
+                                  "S.random_uniform(0,1,shape=(2,0))", "I._zeros(shape=(2,3))"])
+def test_shapes_follow_from_the_use(compare, make):
+    compare(open_shape_case, {"make": make})
+
+
 def draw_case(mx, np, name, parameters, array):
     """Many draws, by numbers or by an array of parameters."""
     function = getattr(mx.nd.random, name)
