@@ -11,11 +11,14 @@ Pictures and checkpoints go to out/dcgan_mnist, or where --out says.
 import argparse
 import gzip
 import json
+import os
 import pathlib
 import signal
 import sys
 import time
 import zlib
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")    # else threads that wait slow everything where cores are shared
 
 try:
     import numpy as np
