@@ -23,13 +23,9 @@ def test_deconvolution_is_the_adjoint_of_convolution(name):
     x = mx.nd.array(rng.standard_normal((2, 4, *sizes)), dtype="float64")
     image = mx.nd.Convolution(x, weight, num_filter=6, no_bias=True, **window)
     y = mx.nd.array(rng.standard_normal(image.shape), dtype="float64")
-    back = mx.nd.Deconvolution(y, weight, num_filter=4, target_shape=sizes, **{k: v for k, v in window.items()
-                                                                               if k != "pad"})
-    padded = mx.nd.Deconvolution(y, weight, num_filter=4, **window)
+    back = mx.nd.Deconvolution(y, weight, num_filter=4, **window)
     assert back.shape == x.shape
-    if padded.shape == x.shape:
-        left, right = (image * y).sum().asscalar(), (x * padded).sum().asscalar()
-        assert left == pytest.approx(right, rel=1e-10)
+    assert (image * y).sum().asscalar() == pytest.approx((x * back).sum().asscalar(), rel=1e-10)
 
 
 @pytest.mark.parametrize("axes, layout", [(1, "NWC"), (2, "NHWC"), (3, "NDHWC")])
