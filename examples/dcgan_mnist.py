@@ -25,6 +25,7 @@ try:
     import torch
     from matplotlib.figure import Figure
     from PIL import Image
+    from sklearn import datasets
     from tqdm import tqdm
 
     import ganmod as mx
@@ -40,8 +41,7 @@ LEARNING_RATE, BETA1, SIGMA = 0.0002, 0.5, 0.02        # of Adam, and of the ini
 def load_images(data):
     """Gray images as uint8 (N, height, width): 'digits', 'mnist', or the name of a folder of IDX files."""
     if data == "digits":
-        from sklearn.datasets import load_digits
-        images = np.pad(load_digits().images, ((0, 0), (1, 1), (1, 1)))    # a margin, as MNIST has one
+        images = np.pad(datasets.load_digits().images, ((0, 0), (1, 1), (1, 1)))    # a margin, as MNIST has one
         return (images * (255 / 16)).astype(np.uint8)
     if data == "mnist":
         return fetch_mnist()
@@ -50,9 +50,8 @@ def load_images(data):
 
 def fetch_mnist():
     """MNIST's training and test images; scikit-learn keeps them in ~/scikit_learn_data."""
-    from sklearn.datasets import fetch_openml
     try:
-        pixels = fetch_openml("mnist_784", version=1, as_frame=False, parser="liac-arff").data
+        pixels = datasets.fetch_openml("mnist_784", version=1, as_frame=False, parser="liac-arff").data
     except (OSError, ValueError) as error:
         sys.exit(f"MNIST could not be fetched from OpenML ({error}); --data DIR reads it from a folder of IDX files")
     return np.asarray(pixels).reshape(-1, 28, 28).astype(np.uint8)
@@ -320,7 +319,7 @@ def tiled(images):
 
 def draw_sheet(path, real, fake, epoch):
     """Real images beside generated ones."""
-    figure = Figure(figsize=(8, 4.3), layout="constrained")
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
     for axes, images, title in zip(figure.subplots(1, 2), (real, fake), ("real", f"generated, epoch {epoch}")):
         axes.imshow(tiled(images[:len(fake)]), cmap="gray", vmin=0, vmax=1)
         axes.set_title(title)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, NoReturn, Sequence, Union
 
-from ..base import NotImplementedForSymbol
+from ..base import InputError, NotImplementedForSymbol
 from ..ops import fluent
 from .symbol import Symbol
 
@@ -18,6 +18,8 @@ def reshape(self: Symbol, *shape: Any, **kwargs: Any) -> Symbol:
     >>> x.reshape((0, -1)).infer_shape(x=(2, 3, 4))[1], x.reshape(-1, 6).infer_shape(x=(2, 3, 4))[1]
     ([(2, 12)], [(4, 6)])
     """
+    if shape and "shape" in kwargs:
+        raise InputError(f"reshape(): the shape is given twice, as {shape} and as shape={kwargs['shape']!r}")
     if shape:
         kwargs["shape"] = shape[0] if len(shape) == 1 else shape
     return self._applied("reshape", (self,), kwargs)

@@ -162,14 +162,14 @@ class Symbol(Arithmetic):
 
     def attr(self, key: str) -> Optional[str]:
         """The value of an attribute, ``None`` if it is not set; ``lr_mult`` finds ``__lr_mult__``."""
-        return self.list_attr().get(key)
+        return None if self.name is None else self.list_attr().get(key)
 
     def list_attr(self, recursive: bool = False) -> dict[str, str]:
-        """The attributes of this node, the operator's and the user's."""
+        """The attributes of this node, the operator's and the user's; for a group, of its first one."""
         if recursive:
             raise DeprecationWarning("Symbol.list_attr with recursive=True has been deprecated. "
                                      "Please use attr_dict instead.")
-        return {} if self.name is None else _spelled_out(self._single().attrs)
+        return _spelled_out(self._entries[0].node.attrs)
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """The attributes of every node that has some, by the node's name."""
