@@ -12,18 +12,18 @@ _scopes = threading.local()
 class AttrScope:
     """Attributes, given as strings, that every symbol created inside the ``with`` block carries.
 
-    A key such as ``ctx_group`` is stored as ``__ctx_group__``. Inner scopes add to outer ones.
+    Inner scopes add to outer ones. A symbol stores a key such as ``ctx_group`` as ``__ctx_group__``.
 
     >>> with AttrScope(ctx_group="dev1"):
     ...     current().get(None)
-    {'__ctx_group__': 'dev1'}
+    {'ctx_group': 'dev1'}
     """
 
     def __init__(self, **kwargs: str) -> None:
         for key, value in kwargs.items():
             if not isinstance(value, str):
                 raise ValueError(f"AttrScope({key}={value!r}): attributes are strings, got {type(value).__name__}")
-        self._attr = {f"__{key}__": value for key, value in kwargs.items()}
+        self._attr = dict(kwargs)
 
     def get(self, attr: Optional[dict[str, Any]]) -> dict[str, Any]:
         """`attr` over the attributes of this scope, as a new dict."""

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence, U
 import numpy as np
 import torch
 
-from ..base import InputError, MXNetError, ShapeError, dtype_name, numeric_types, to_numpy_dtype, to_torch_dtype
+from ..base import InputError, MXNetError, ShapeError, numeric_types, to_numpy_dtype, to_torch_dtype
 from ..context import Context, cpu, gpu, num_gpus
 from ..ops import registry as ops
 from ..ops.shapes import reshape_target
-from . import indexing
+from . import indexing, recording
+from .dunders import ArrayArithmetic
 from .running import run
 
-__all__ = ["NDArray", "from_torch", "context_of", "as_tensor", "invoke"]
+__all__ = ["NDArray", "from_torch", "context_of", "as_tensor", "invoke", "tracked_array"]
 
 Number = Union[int, float, np.generic]
 
@@ -37,10 +38,11 @@ def invoke(op: ops.Operator, inputs: Sequence["NDArray"], attributes: dict[str, 
     MXNetError
         If the operator fails for another reason.
     """
-    results = run(op, [a._tensor for a in inputs], attributes)
+    tracked = recording.is_recording() and any(a._record is not None for a in inputs)
+    results = run(op, [a._tracked() if tracked else a._tensor for a in inputs], attributes)
     if out is None:
         ctx = inputs[0]._ctx if inputs else None
-        arrays = [NDArray(r, ctx) for r in results]
+        arrays = [tracked_array(r, ctx) if tracked else NDArray(r, ctx) for r in results]
     else:
         arrays = [out] if isinstance(out, NDArray) else list(out)
         for array, result in zip(arrays, results):
@@ -48,70 +50,15 @@ def invoke(op: ops.Operator, inputs: Sequence["NDArray"], attributes: dict[str, 
     return arrays[0] if len(arrays) == 1 else arrays
 
 
-def _operand(array: "NDArray", other: Any) -> "NDArray | None":
-    """The other side of an operator symbol as an array; numpy's take the dtype of this one."""
-    if isinstance(other, np.ndarray):
-        return NDArray(as_tensor(other, array._tensor).to(array._tensor.dtype))
-    return other if isinstance(other, NDArray) else None
+def tracked_array(tensor: torch.Tensor, ctx: Optional[Context]) -> "NDArray":
+    """The array of a recorded result, or of a plain one if no gradient reaches it."""
+    made = NDArray(tensor.detach(), ctx)
+    if tensor.requires_grad:
+        made._record = recording.Record(tensor if tensor.dim() else tensor.reshape(1))
+    return made
 
 
-def _binary(array_op: str, scalar_op: str, refuse: bool = False) -> Callable[["NDArray", Any], Any]:
-    """A method for an operator symbol: broadcasting between arrays, or with a number on the other side."""
-    def apply(self: "NDArray", other: Any) -> Any:
-        if isinstance(other, numeric_types):
-            return invoke(ops.find(scalar_op), [self], {"scalar": _plain(other)})
-        operand = _operand(self, other)
-        if operand is not None:
-            return invoke(ops.find(array_op), [self, operand], {})
-        if refuse:                                         # == and != would quietly compare identities
-            raise InputError(f"an NDArray compares with arrays and numbers, not with {type(other).__name__}")
-        return NotImplemented
-    return apply
-
-
-def _reflected(array_op: str, scalar_op: str) -> Callable[["NDArray", Any], Any]:
-    """A method for ``number <op> array``, or a numpy array on the left."""
-    def apply(self: "NDArray", other: Any) -> Any:
-        if isinstance(other, numeric_types):
-            return invoke(ops.find(scalar_op), [self], {"scalar": _plain(other)})
-        operand = _operand(self, other)
-        return NotImplemented if operand is None else invoke(ops.find(array_op), [operand, self], {})
-    return apply
-
-
-def _in_place(method: str, symbol: str) -> Callable[["NDArray", Any], "NDArray"]:
-    """A method that writes into the array's own memory."""
-    def apply(self: "NDArray", other: Any) -> "NDArray":
-        mine = self._tensor
-        if isinstance(other, numeric_types):
-            operand: Any = indexing.number_for(other, mine.dtype)
-        else:
-            array = _operand(self, other)
-            if array is None:
-                return NotImplemented
-            operand = array._tensor
-            if operand.dtype is not mine.dtype:
-                raise ShapeError(f"{symbol} needs arrays of one dtype, got {dtype_name(mine.dtype)} and "
-                                 f"{dtype_name(operand.dtype)}; use .astype")
-        try:
-            getattr(mine, method)(operand)
-        except RuntimeError as error:
-            raise ShapeError(f"{symbol}: shapes {self.shape} and {getattr(other, 'shape', ())} do not fit: "
-                             f"{error}") from error
-        return self
-    return apply
-
-
-def _in_place_through(operation: Callable[[Any, Any], Any]) -> Callable[["NDArray", Any], "NDArray"]:
-    """A method that computes anew and writes the result into the array's own memory."""
-    def apply(self: "NDArray", other: Any) -> "NDArray":
-        made = operation(self, other)
-        indexing.write(self._tensor, Ellipsis, made._tensor, _unwrap)
-        return self
-    return apply
-
-
-class NDArray:
+class NDArray(ArrayArithmetic):
     """An array on a device: a handle on one ``torch.Tensor``.
 
     Slices and :meth:`reshape` are views that share memory; ``a[:] = x`` and ``a += b`` write in place. There are no
@@ -133,7 +80,7 @@ class NDArray:
     """
 
     __array_priority__ = 1000.0
-    __slots__ = ("_tensor", "_ctx", "__weakref__")
+    __slots__ = ("_tensor", "_ctx", "_record", "__weakref__")
 
     if TYPE_CHECKING:
         def __getattr__(self, name: str) -> Any:
@@ -144,6 +91,7 @@ class NDArray:
             raise InputError(f"NDArray holds a torch.Tensor, got {type(data).__name__}; use mx.nd.array to convert")
         self._tensor = data if data.dim() else data.reshape(1)
         self._ctx = ctx
+        self._record: Optional[recording.Record] = None
 
     # --- what it is ----------------------------------------------------------------------------------------------
 
@@ -187,8 +135,8 @@ class NDArray:
     @property
     def T(self) -> "NDArray":  # noqa: N802
         """A copy with the axes reversed."""
-        return NDArray(self._tensor.permute(*reversed(range(self.ndim))).clone(memory_format=torch.contiguous_format),
-                       self._ctx)
+        return self._derived(lambda t: t.permute(*reversed(range(t.dim()))).clone(
+            memory_format=torch.contiguous_format))
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.shape))
@@ -196,9 +144,6 @@ class NDArray:
 
     def __len__(self) -> int:
         return self.shape[0]
-
-    def __hash__(self) -> int:
-        return id(self) // 16
 
     def __bool__(self) -> bool:
         if self.size > 1:
@@ -276,7 +221,7 @@ class NDArray:
 
     def copy(self) -> "NDArray":
         """A copy on the same context."""
-        return NDArray(self._tensor.detach().clone(memory_format=torch.contiguous_format), self._ctx)
+        return self._derived(lambda t: t.clone(memory_format=torch.contiguous_format))
 
     def copyto(self, other: "NDArray | Context") -> "NDArray":
         """Copy into another array (cast to its dtype), or to a new array on a context; returns the target.
@@ -287,12 +232,13 @@ class NDArray:
             If the other array has another shape.
         """
         if isinstance(other, Context):
-            copied = torch.empty(self.shape, dtype=self._tensor.dtype, device=other.device)
-            return NDArray(copied.copy_(self._tensor), other)
+            device = other.device
+            return self._derived(lambda t: t.to(device, copy=True), other)
         if not isinstance(other, NDArray):
             raise InputError(f"copyto() takes an NDArray or a Context, got {type(other).__name__}")
         if other.shape != self.shape:
             raise ShapeError(f"copyto(): this array has shape {self.shape}, the target {other.shape}")
+        other._check_writable("copyto()")
         other._tensor.copy_(self._tensor)
         return other
 
@@ -311,11 +257,29 @@ class NDArray:
         wanted = to_torch_dtype(dtype)
         if not copy and wanted is self._tensor.dtype:
             return self
-        return NDArray(self._tensor.to(wanted, copy=True), self._ctx)
+        return self._derived(lambda t: t.to(wanted, copy=True))
 
     def detach(self) -> "NDArray":
         """The same memory, without a history of operations."""
         return NDArray(self._tensor.detach(), self._ctx)
+
+    # --- gradients -----------------------------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> "NDArray | None":
+        """The gradient array of :meth:`attach_grad`; None without."""
+        return None if self._record is None else self._record.gradient
+
+    def attach_grad(self, grad_req: str = "write", stype: Optional[str] = None) -> None:
+        """Have backward write this array's gradient to :attr:`grad`; see :func:`ganmod.autograd.record`."""
+        if grad_req not in ("write", "add", "null"):
+            raise InputError(f"grad_req is {grad_req!r}; expected one of write, add, null")
+        leaf = self._tensor.detach().requires_grad_(grad_req != "null")
+        self._record = recording.Record(leaf, NDArray(torch.zeros_like(self._tensor), self._ctx), grad_req)
+
+    def backward(self, out_grad: "NDArray | None" = None, retain_graph: bool = False, train_mode: bool = True) -> None:
+        """Compute the gradients of what this array was recorded from, into the arrays attached there."""
+        recording.backward([self], [out_grad], retain_graph)
 
     def tostype(self, stype: str) -> "NDArray":
         """This array in another storage type; only ``'default'`` so far."""
@@ -345,46 +309,40 @@ class NDArray:
         if kwargs:
             raise TypeError(f"reshape() takes a shape and reverse=, got {', '.join(kwargs)}")
         codes = (codes,) if isinstance(codes, (int, np.integer)) else tuple(map(int, codes))
-        return NDArray(self._tensor.reshape(reshape_target(self.shape, codes, reverse)), self._ctx)
+        target = reshape_target(self.shape, codes, reverse)
+        return self._derived(lambda t: t.reshape(target))
 
-    # --- arithmetic ----------------------------------------------------------------------------------------------
+    # --- what arithmetic and autograd need ------------------------------------------------------------------------
 
-    __add__ = __radd__ = _binary("broadcast_add", "_plus_scalar")
-    __sub__ = _binary("broadcast_sub", "_minus_scalar")
-    __rsub__ = _reflected("broadcast_sub", "_rminus_scalar")
-    __mul__ = __rmul__ = _binary("broadcast_mul", "_mul_scalar")
-    __truediv__ = _binary("broadcast_div", "_div_scalar")
-    __rtruediv__ = _reflected("broadcast_div", "_rdiv_scalar")
-    __mod__ = _binary("broadcast_mod", "_mod_scalar")
-    __rmod__ = _reflected("broadcast_mod", "_rmod_scalar")
-    __pow__ = _binary("broadcast_power", "_power_scalar")
-    __rpow__ = _reflected("broadcast_power", "_rpower_scalar")
-    __eq__ = _binary("broadcast_equal", "_equal_scalar", refuse=True)
-    __ne__ = _binary("broadcast_not_equal", "_not_equal_scalar", refuse=True)
-    __gt__ = _binary("broadcast_greater", "_greater_scalar")
-    __ge__ = _binary("broadcast_greater_equal", "_greater_equal_scalar")
-    __lt__ = _binary("broadcast_lesser", "_lesser_scalar")
-    __le__ = _binary("broadcast_lesser_equal", "_lesser_equal_scalar")
-    __iadd__ = _in_place("add_", "+=")
-    __isub__ = _in_place("sub_", "-=")
-    __imul__ = _in_place("mul_", "*=")
-    __itruediv__ = _in_place_through(operator.truediv)
-    __imod__ = _in_place_through(operator.mod)
+    def _applied(self, name: str, inputs: Sequence["NDArray"], attributes: dict[str, Any]) -> Any:
+        return invoke(ops.find(name), inputs, attributes)
 
-    def __neg__(self) -> "NDArray":
-        return NDArray(-self._tensor, self._ctx)
+    def _operand(self, other: Any) -> "NDArray | None":
+        """The other side of an operator symbol as an array; numpy's take the dtype of this one."""
+        if isinstance(other, np.ndarray):
+            return NDArray(as_tensor(other, self._tensor).to(self._tensor.dtype))
+        return other if isinstance(other, NDArray) else None
 
-    def __abs__(self) -> "NDArray":
-        return NDArray(self._tensor.abs(), self._ctx)
+    def _tracked(self) -> torch.Tensor:
+        """The tensor that recorded calls use in place of this array's own."""
+        return self._tensor if self._record is None else self._record.tensor
+
+    def _derived(self, function: Callable[[torch.Tensor], torch.Tensor], ctx: Optional[Context] = None) -> "NDArray":
+        """An array made from this one by a torch function, recorded if calls are."""
+        ctx = ctx or self._ctx
+        if self._record is None or not recording.is_recording():
+            return NDArray(function(self._tensor), ctx)
+        return tracked_array(function(self._record.tensor), ctx)
 
     # --- elements ------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> "NDArray":
         """The part that a number, slices, arrays or a mask name: a view if it is one stretch of memory, else a copy."""
-        return NDArray(indexing.read(self._tensor, key, _unwrap), self._ctx)
+        return self._derived(lambda t: indexing.read(t, key, _unwrap))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Write a number or an array, which broadcasts and is cast, into a part of this array."""
+        self._check_writable("assignment")
         mine = self._tensor
         if isinstance(value, numeric_types):
             number = indexing.number_for(value, mine.dtype)
@@ -438,11 +396,6 @@ def as_tensor(value: Any, like: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(np.require(np.ascontiguousarray(array), requirements="W"), device=like.device)
     except (TypeError, ValueError):
         raise InputError(f"expected an NDArray, a numpy array or nested lists of numbers, got {value!r:.80}") from None
-
-
-def _plain(value: Any) -> Any:
-    """A number without numpy's type."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _unwrap(value: Any) -> Any:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..base import MXNetError, ShapeError, dtype_name
 from ..ops import registry as ops
 from ..ops.shapes import ShapeTable
+from . import recording
 
 __all__ = ["run"]
 
@@ -29,12 +30,16 @@ def run(op: ops.Operator, tensors: Sequence[Tensor], attributes: dict[str, Any])
     if len(tensors) > 1:
         _check_inputs(op, params, tensors)
     try:
-        results, _ = op.run(tensors, params, training=False)
+        results, replaced = op.run(tensors, params, training=recording.is_training())
     except (RuntimeError, IndexError) as error:
         if isinstance(error, MXNetError):
             raise
         given = ", ".join(f"{tuple(t.shape)} {dtype_name(t.dtype)}" for t in tensors)
         raise _kind_of(op, params, tensors)(f"{op.name}({given}): {error}") from error
+    if replaced:
+        by_name = dict(zip(op.input_names(params, len(tensors)), tensors))
+        for name, value in replaced.items():
+            by_name[name].detach().copy_(value)
     return [_own(r, tensors) for r in results]
 
 
@@ -49,7 +54,13 @@ def _check_inputs(op: ops.Operator, params: Any, tensors: Sequence[Tensor]) -> N
     if op.shape_rule is not None:
         outputs = op.output_names(params)
         known = {**dict.fromkeys(outputs), **{n: tuple(t.shape) for n, t in zip(names, tensors)}}
-        op.shape_rule(params, ShapeTable(op.name, names, outputs, known))
+        table = ShapeTable(op.name, names, outputs, known)
+        try:
+            op.shape_rule(params, table)
+        except ShapeError:
+            raise
+        except (ValueError, IndexError) as error:
+            raise ShapeError(f"{op.name}: {error}") from error
 
 
 def _kind_of(op: ops.Operator, params: Any, tensors: Sequence[Tensor]) -> type[MXNetError]:

@@ -80,8 +80,7 @@ def _pool(data: Tensor, p: Params) -> Tensor:
     if plain and (p.count_include_pad is not False or not any(p.pad)):
         return means
     # A window that lies outside altogether has nothing to count, and a sum of 0.
-    # A window that lies outside altogether has nothing to count, and a sum of 0.
-    return means / _divisors(data, margins, p).clamp(min=torch.finfo(data.dtype).tiny).clamp(min=torch.finfo(data.dtype).tiny)
+    return means / _divisors(data, margins, p).clamp(min=torch.finfo(data.dtype).tiny)
 
 
 _GLOBAL: dict[str, Callable[[Tensor, list[int], Optional[int]], Tensor]] = {

@@ -116,7 +116,7 @@ def norm(data: Tensor, *, ord: int = 2, axis: Optional[Shape] = None, out_dtype:
 
     >>> import ganmod as mx
     >>> mx.nd.norm(mx.nd.array([3, 4])).asscalar()
-    5.0
+    np.float32(5.0)
     """
     require(ord in (1, 2), f"norm: ord={ord} is not supported; expected 1 or 2", AttributeValueError)
     axes = reduced_axes(axis, False, data.dim(), "norm")

@@ -100,18 +100,22 @@ class Node:
         Raises
         ------
         AttributeValueError
-            For a name without double underscores, or a value that is no string.
+            For a name that is neither an operator's own nor has double underscores, or a value that is no string.
         """
         for key, value in attributes.items():
             full = f"__{key}__" if key in HIDDEN_KEYS else key
-            if not is_user_attribute(full):
-                known = [*HIDDEN_KEYS, *(self.op.attributes if self.op else ())]
-                raise AttributeValueError(
-                    f"{self.name!r}: attribute {key!r} is not supported: names of custom attributes start and end with "
-                    f"double underscores, e.g. __{key}__{suggest(key, known)}")
+            if self.op is not None and not is_user_attribute(full) and full not in self.op.attributes:
+                raise self.unsupported(key)
             if not isinstance(value, str):
                 raise AttributeValueError(f"{self.name!r}: the custom attribute {key}={value!r} must be a string")
             self.attrs[full] = value
+
+    def unsupported(self, key: str) -> AttributeValueError:
+        """The error for a user attribute of that name."""
+        known = [*HIDDEN_KEYS, *(self.op.attributes if self.op else ())]
+        return AttributeValueError(
+            f"{self.name!r}: attribute {key!r} is not supported: names of custom attributes start and end with "
+            f"double underscores, e.g. __{key}__{suggest(key, known)}")
 
     def __repr__(self) -> str:
         return f"<Node {self.op.name if self.op else 'variable'} {self.name!r}>"

@@ -360,6 +360,9 @@ def Variable(name: str, attr: Optional[dict[str, str]] = None, shape: Optional[S
     if not isinstance(name, str):
         raise TypeError(f"a variable's name must be a string, got {name!r}")
     node = Node(None, name, {})
+    for key in kwargs:
+        if not is_user_attribute(key):
+            raise node.unsupported(key)
     node.set_user_attributes({**attribute.current().get(attr), **kwargs})
     given = {"__shape__": None if shape is None else _as_shape(name, shape) or (), "__lr_mult__": lr_mult,
              "__wd_mult__": wd_mult, "__dtype__": None if dtype is None else files.DTYPE_NUMBERS[to_torch_dtype(dtype)],

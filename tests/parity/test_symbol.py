@@ -69,6 +69,13 @@ def attributed(mx):
     return mx.sym.Activation(net, act_type="relu", name="act", wd_mult="0.5")
 
 
+def attributes_of_any_name(mx):
+    with mx.AttrScope(num_hidden="3", __layout__="NC"):
+        net = mx.sym.FullyConnected(mx.sym.Variable("x", attr={"mood": "angry"}), name="fc")
+    net.get_internals()["x"]._set_attr(weather="fine", lr_mult="2")
+    return net
+
+
 def declared(mx):
     w = mx.sym.Variable("w", shape=(3, 4), lr_mult=0.1, wd_mult=0, dtype="float64", init=mx.init.Constant(2.5))
     v = mx.sym.Variable("v", init="zeros", __layout__="NCHW")
@@ -109,8 +116,17 @@ def reloaded(mx):
     return mx.sym.load_json(lenet(mx).tojson())
 
 
-SYMBOLS = [lenet, arithmetic, comparisons, automatic_names, prefixed, name_managed, attributed, declared,
+SYMBOLS = [lenet, arithmetic, comparisons, automatic_names, prefixed, name_managed, attributed,
+           attributes_of_any_name, declared,
            several_outputs, composed, inputs_by_keyword, nothing_given, picked, children, reloaded]
+
+
+@pytest.mark.parametrize("text", ["V('x', mood='angry')", "V('x', attr={'__mood__': 1})", "V(3)",
+                                  "sym.Flatten(V('x'), attr={'mood': 'angry'})", "sym.Flatten(V('x'), mood='angry')"])
+def test_wrong_attributes(compare, text):
+    def case(mx, np):
+        described(mx, text)
+    compare(case, raises=True)
 
 
 @pytest.mark.parametrize("build", SYMBOLS, ids=lambda f: f.__name__)
