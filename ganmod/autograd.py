@@ -90,7 +90,7 @@ def backward(heads: Arrays, head_grads: Optional[Any] = None, retain_graph: bool
 
 def grad(heads: Arrays, variables: Arrays, head_grads: Optional[Any] = None, retain_graph: Optional[bool] = None,
          create_graph: bool = False, train_mode: bool = True) -> list[NDArray]:
-    """The gradients of recorded `heads` with respect to each of `variables`, as new arrays; attached ones stay as they are.
+    """The gradients of recorded `heads` with respect to each of `variables`, as new arrays.
 
     With `create_graph` they are recorded too, for gradients of gradients.
     """
