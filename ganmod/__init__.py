@@ -1,4 +1,6 @@
 """ganmod: MXNet's Module API, running on PyTorch. ``import ganmod as mx``."""
+from typing import Any as _Any
+
 from . import (
     attribute,
     autograd,
@@ -9,6 +11,7 @@ from . import (
     io,
     kvstore,
     lr_scheduler,
+    metric,
     model,
     module,
     name,
@@ -27,6 +30,13 @@ from . import random as rnd
 from . import symbol as sym
 from .attribute import AttrScope
 from .base import MXNetError
+from .compat.names import LACKING as _LACKING
 from .context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
 
 __version__ = "0.1.0"
+
+
+def __getattr__(wanted: str) -> _Any:
+    """What ganmod knowingly lacks is said in a sentence."""
+    reason = f": {_LACKING[wanted]}" if wanted in _LACKING else ""
+    raise AttributeError(f"ganmod has no {wanted!r}{reason}")

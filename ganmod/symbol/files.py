@@ -110,7 +110,7 @@ def _read_node(row: dict[str, Any], earlier: list[Node], version: int) -> Node:
     for_inputs = _upgrade(node, attrs, version)
     if op is None:
         return node
-    if version < 900:                                      # which listed no states, and not every argument
+    if version < 900 and node.inputs:                      # which listed no states, and not every argument
         node.inputs += [node.automatic_input(name) for name in node.input_names[len(node.inputs):]]
         node.initialize_inputs()
     if len(node.inputs) != len(node.input_names):

@@ -5,10 +5,12 @@ import dataclasses
 import functools
 from typing import Any, Iterable, Optional, Sequence
 
-from ..base import AttributeValueError, suggest
+import numpy as np
+
+from ..base import AttributeValueError, suggest, to_numpy_dtype, to_torch_dtype
 from ..ops import registry as ops
 
-__all__ = ["Node", "Entry", "HIDDEN_KEYS", "topological", "auxiliary", "rewritten"]
+__all__ = ["Node", "Entry", "HIDDEN_KEYS", "attribute_text", "topological", "auxiliary", "rewritten"]
 
 #: User attributes that may be given without the double underscores around them, and are stored with.
 HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
@@ -75,6 +77,11 @@ class Node:
         """An entry for every output."""
         return [Entry(self, k, self.version) for k in range(len(self.output_names))]
 
+    @property
+    def spelled_attributes(self) -> dict[str, str]:
+        """The attributes, hidden ones under both of their names."""
+        return {**self.attrs, **{key: self.attrs[f"__{key}__"] for key in HIDDEN_KEYS if f"__{key}__" in self.attrs}}
+
     def automatic_input(self, name: str) -> Entry:
         """The variable for an input that was not given; it carries the operator's attributes."""
         return Entry(Node(None, f"{self.name}_{name}", dict(self.attrs)))
@@ -124,6 +131,24 @@ class Node:
 def is_user_attribute(key: str) -> bool:
     """Whether a key is a user's attribute rather than the operator's."""
     return key.startswith("__") and key.endswith("__")
+
+
+def attribute_text(key: str, value: Any) -> str:
+    """An attribute as the text that a node keeps.
+
+    Raises
+    ------
+    AttributeValueError
+        For a value whose text says nothing, such as an array or a function.
+
+    >>> attribute_text("dtype", np.float16), attribute_text("kernel", (3, 3))
+    ('float16', '(3, 3)')
+    """
+    if key == "dtype" and value is not None and not isinstance(value, str):
+        return str(np.dtype(to_numpy_dtype(to_torch_dtype(value))).name)
+    if isinstance(value, (bytes, bytearray)) or callable(value):
+        raise AttributeValueError(f"attribute {key}={value!r} cannot be kept in a symbol")
+    return str(value)
 
 
 def topological(entries: Iterable[Entry]) -> list[Node]:

@@ -10,7 +10,6 @@ import numpy as np
 from .. import attribute
 from .. import name as naming
 from ..base import (
-    AttributeValueError,
     InputError,
     MXNetError,
     NotImplementedForSymbol,
@@ -24,7 +23,7 @@ from ..ops import registry as ops
 from ..ops.shapes import Known, complete
 from . import files, inference
 from .arithmetic import Arithmetic
-from .graph import HIDDEN_KEYS, Entry, Node, auxiliary, is_user_attribute, rewritten, topological
+from .graph import HIDDEN_KEYS, Entry, Node, attribute_text, auxiliary, is_user_attribute, rewritten, topological
 
 __all__ = ["Symbol", "Variable", "var", "Group", "load", "load_json", "apply"]
 
@@ -169,11 +168,11 @@ class Symbol(Arithmetic):
         if recursive:
             raise DeprecationWarning("Symbol.list_attr with recursive=True has been deprecated. "
                                      "Please use attr_dict instead.")
-        return _spelled_out(self._entries[0].node.attrs)
+        return self._entries[0].node.spelled_attributes
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
         """The attributes of every node that has some, by the node's name."""
-        return {n.name: _spelled_out(n.attrs) for n in self.nodes if n.attrs}
+        return {n.name: n.spelled_attributes for n in self.nodes if n.attrs}
 
     def _set_attr(self, **kwargs: str) -> None:
         """Set user attributes of this node; keys have double underscores, or are among the known ones."""
@@ -315,11 +314,6 @@ class Symbol(Arithmetic):
         return apply(ops.find(name), name, inputs, attributes)
 
 
-def _spelled_out(attrs: dict[str, str]) -> dict[str, str]:
-    """The attributes, hidden ones under both of their names."""
-    return {**attrs, **{key: attrs[f"__{key}__"] for key in HIDDEN_KEYS if f"__{key}__" in attrs}}
-
-
 def _as_shape(name: str, value: Any) -> Known:
     try:
         shape = (int(value),) if isinstance(value, (int, np.integer)) else tuple(int(v) for v in value)
@@ -427,7 +421,7 @@ def apply(op: ops.Operator, called: str, args: Sequence[Any], kwargs: dict[str, 
     user = {k: attributes.pop(k) for k in list(attributes) if is_user_attribute(k) or _is_hidden(op, k)}
     node = Node(op, naming.current().get(explicit, called.lower()), {})
     node.set_user_attributes({**attribute.current().get(attr), **{k: str(v) for k, v in user.items()}})
-    node.attrs.update({key: _as_text(key, value) for key, value in attributes.items()})
+    node.attrs.update({key: attribute_text(key, value) for key, value in attributes.items()})
     names = op.input_names(node.params, len(inputs))
     for key, value in inputs.items():
         if key not in names:
@@ -443,11 +437,3 @@ def apply(op: ops.Operator, called: str, args: Sequence[Any], kwargs: dict[str, 
 
 def _is_hidden(op: ops.Operator, key: str) -> bool:
     return key in HIDDEN_KEYS and key not in op.attributes
-
-
-def _as_text(key: str, value: Any) -> str:
-    if key == "dtype" and value is not None and not isinstance(value, str):
-        return str(np.dtype(to_numpy_dtype(to_torch_dtype(value))).name)
-    if isinstance(value, (bytes, bytearray)) or callable(value):
-        raise AttributeValueError(f"attribute {key}={value!r} cannot be kept in a symbol")
-    return str(value)

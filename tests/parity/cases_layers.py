@@ -35,7 +35,8 @@ ROWS = [
     Row("FullyConnected", [(4, 2, 3), (3, 6), (3,)], dict(num_hidden=3), **DENSE),
     Row("FullyConnected", [(4, 2, 5), (3, 5), (3,)], dict(num_hidden=3, flatten=False), **DENSE),
     Row("FullyConnected", [(4, 2, 5), (3, 5)], dict(num_hidden=3, flatten=False, no_bias=True), **DENSE),
-    Row("Embedding", [given([[0, 2], [1, 2]], dtype="int32"), (3, 4)], dict(input_dim=3, output_dim=4), derivative=False),
+    Row("Embedding", [given([[0, 2], [1, 2]], dtype="int32"), (3, 4)], dict(input_dim=3, output_dim=4),
+        derivative=False),
     Row("Embedding", [given([0, 2, 5, 2], dtype="int32"), (6, 2)], dict(input_dim=6, output_dim=2), derivative=False),
 
     conv(IMAGE, (4, 3, 3, 3), kernel=(3, 3)),
@@ -68,11 +69,12 @@ ROWS = [
     *[pool(VOLUME, kernel=(2, 3, 2), stride=(1, 2, 2), pool_type=kind) for kind in ("max", "avg", "sum")],
     *[Row("Pooling", [between(0.5, 2, *IMAGE)], dict(kernel=(2, 2), stride=(2, 2), pool_type="lp", p_value=p), **CONV)
       for p in (1, 2, 3)],
-    *[Row("Pooling_v1", [apart(*IMAGE)], dict(kernel=(2, 2), stride=(2, 2), pool_type=kind), dtypes=("float32",), **CONV)
+    *[Row("Pooling_v1", [apart(*IMAGE)], dict(kernel=(2, 2), stride=(2, 2), pool_type=kind), dtypes=("float32",),
+          **CONV)
       for kind in ("max", "avg", "sum")],
 
-    *[Row("BatchNorm", [shape, (3,), (3,), (3,), between(0.5, 2, 3)], attrs, nd=False, train=train, rtol=1e-4, atol=1e-5,
-          why="statistics are sums of many numbers, in another order", dtypes=("float32",), derivative=False,
+    *[Row("BatchNorm", [shape, (3,), (3,), (3,), between(0.5, 2, 3)], attrs, nd=False, train=train, rtol=1e-4,
+          atol=1e-5, why="statistics are sums of many numbers, in another order", dtypes=("float32",), derivative=False,
           grad=train) for train in (True, False) for shape in ((6, 3), (4, 3, 5, 5)) for attrs in (
         dict(fix_gamma=False), {}, dict(fix_gamma=False, eps=1e-2, momentum=0.5),
         dict(fix_gamma=False, use_global_stats=True), dict(fix_gamma=False, output_mean_var=True))

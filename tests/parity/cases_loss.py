@@ -20,7 +20,8 @@ ROWS = [
     Row("SoftmaxOutput", [(6, 3), CLASSES], dict(out_grad=True), grad=False, derivative=False,
         why="MXNet multiplies the gradient by the output in place of the head gradient"),
     softmax((6, 3), between(0, 1, 6, 3)), softmax((6, 3), between(0, 1, 6, 3), grad_scale=2.0),
-    *[softmax((2, 3, 4, 5), whole(0, 3, 2, 20), multi_output=True, normalization=n) for n in ("null", "batch", "valid")],
+    *[softmax((2, 3, 4, 5), whole(0, 3, 2, 20), multi_output=True, normalization=n)
+      for n in ("null", "batch", "valid")],
     softmax((2, 3, 4, 5), whole(-1, 3, 2, 20), multi_output=True, use_ignore=True, normalization="valid"),
     softmax((2, 3, 4, 5), whole(-1, 3, 2, 20), multi_output=True, use_ignore=True),
     softmax((2, 3, 4), whole(0, 3, 2, 4), multi_output=True),

@@ -117,12 +117,13 @@ def reloaded(mx):
 
 
 SYMBOLS = [lenet, arithmetic, comparisons, automatic_names, prefixed, name_managed, attributed,
-           attributes_of_any_name, declared,
-           several_outputs, composed, inputs_by_keyword, nothing_given, picked, children, reloaded]
+           attributes_of_any_name, declared, several_outputs, composed, inputs_by_keyword, nothing_given, picked,
+           children, reloaded]
 
 
 @pytest.mark.parametrize("text", ["V('x', mood='angry')", "V('x', attr={'__mood__': 1})", "V(3)",
-                                  "sym.Flatten(V('x'), attr={'mood': 'angry'})", "sym.Flatten(V('x'), mood='angry')"])
+                                  "sym.Activation(V('x'), act_type='relu', attr={'mood': 'angry'})",
+                                  "sym.Activation(V('x'), act_type='relu', mood='angry')"])
 def test_wrong_attributes(compare, text):
     def case(mx, np):
         described(mx, text)
