@@ -5,6 +5,7 @@ from . import (
     attribute,
     autograd,
     base,
+    callback,
     context,
     executor,
     initializer,
@@ -14,6 +15,7 @@ from . import (
     metric,
     model,
     module,
+    monitor,
     name,
     ndarray,
     optimizer,
@@ -24,6 +26,7 @@ from . import (
 from . import initializer as init
 from . import kvstore as kv
 from . import module as mod
+from . import monitor as mon
 from . import ndarray as nd
 from . import optimizer as opt
 from . import random as rnd

@@ -1,6 +1,7 @@
 """Checkpoints: a network and its parameters as files. ``mx.model``."""
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple, Optional
 
 from . import ndarray as nd
@@ -51,6 +52,7 @@ def save_checkpoint(prefix: str, epoch: int, symbol: Optional[sym.Symbol], arg_p
     arrays = {f"{kind}:{name}": array for kind, arrays in (("arg", arg_params), ("aux", aux_params))
               for name, array in arrays.items()}
     nd.save(_params_file(prefix, epoch), arrays)
+    logging.info('Saved checkpoint to "%s"', _params_file(prefix, epoch))
 
 
 def load_params(prefix: str, epoch: int) -> tuple[Arrays, Arrays]:

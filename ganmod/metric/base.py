@@ -30,10 +30,11 @@ class _Total:
         value = vars(metric)[self._slot]
         if isinstance(value, torch.Tensor):
             value = vars(metric)[self._slot] = value.item()
-        return value
+        # Adding a float32 scalar of NumPy to a Python float would round the sum to float32.
+        return np.float64(value) if isinstance(value, float) else value
 
     def __set__(self, metric: Any, value: Any) -> None:
-        vars(metric)[self._slot] = value
+        vars(metric)[self._slot] = value.item() if isinstance(value, np.generic) else value
 
     def add(self, metric: Any, value: Number) -> None:
         """Add a number, without waiting for the device if it is a tensor there."""
@@ -124,15 +125,13 @@ class EvalMetric:
 
     def get(self) -> tuple[Any, Any]:
         """(name, value) since the last reset of either kind; ``nan`` if there was nothing."""
-        count = self.num_inst
-        return self.name, self.sum_metric / count if count else float("nan")
+        return self.name, _mean(self.sum_metric, self.num_inst)
 
     def get_global(self) -> tuple[Any, Any]:
         """(name, value) since :meth:`reset`."""
         if not self._has_global_stats:
             return self.get()
-        count = self.global_num_inst
-        return self.name, self.global_sum_metric / count if count else float("nan")
+        return self.name, _mean(self.global_sum_metric, self.global_num_inst)
 
     def get_name_value(self) -> list[tuple[str, Any]]:
         """:meth:`get` as a list of pairs, whatever the kind of metric."""
@@ -147,6 +146,11 @@ class EvalMetric:
         for slot, value in (("sum_metric", total), ("global_sum_metric", total),
                             ("num_inst", count), ("global_num_inst", count)):
             getattr(EvalMetric, slot).add(self, value)
+
+
+def _mean(total: Any, count: Any) -> Any:
+    mean = total / count if count else float("nan")
+    return mean.item() if isinstance(mean, np.generic) else mean
 
 
 def _listed(names: Any, values: Any) -> list[tuple[str, Any]]:

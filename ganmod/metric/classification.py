@@ -137,6 +137,8 @@ class _Binary(EvalMetric):
         if average not in ("macro", "micro"):
             raise InputError(f"{type(self).__name__}(average={average!r}): expected 'macro' or 'micro'")
         self.average = average
+        self._local: _Counts
+        self._global: _Counts
         super().__init__(name, output_names, label_names, has_global_stats=True)
 
     def update(self, labels: Any, preds: Any) -> None:
@@ -234,6 +236,8 @@ class PCC(EvalMetric):
 
     def __init__(self, name: str = "pcc", output_names: Names = None, label_names: Names = None,
                  has_global_stats: bool = True) -> None:
+        self.lcm: torch.Tensor
+        self.gcm: torch.Tensor
         super().__init__(name, output_names, label_names, has_global_stats=has_global_stats)
 
     def update(self, labels: Any, preds: Any) -> None:
@@ -256,12 +260,12 @@ class PCC(EvalMetric):
         return max(2, len(self.lcm))
 
     @property
-    def sum_metric(self) -> float:                     # type: ignore[override]
+    def sum_metric(self) -> float:
         """The value times the number of updates."""
         return _correlation(self.lcm) * self.num_inst
 
     @property
-    def global_sum_metric(self) -> float:              # type: ignore[override]
+    def global_sum_metric(self) -> float:
         """The value since :meth:`reset` times the number of updates."""
         return _correlation(self.gcm) * self.global_num_inst
 

@@ -11,6 +11,8 @@ from .base import EvalMetric, Names, alias, check_label_shapes, pairs, register
 
 __all__ = ["MAE", "MSE", "RMSE", "PearsonCorrelation"]
 
+Moments = tuple[float, torch.Tensor, torch.Tensor]         # how many, their mean, the sum of products of deviations
+
 
 class _Error(EvalMetric):
     """The mean over updates of an error of a batch."""
@@ -131,6 +133,7 @@ class PearsonCorrelation(EvalMetric):
         if average not in ("macro", "micro"):
             raise InputError(f"PearsonCorrelation(average={average!r}): expected 'macro' or 'micro'")
         self.average = average
+        self._seen: Moments
         super().__init__(name, output_names, label_names, has_global_stats=True)
 
     def update(self, labels: Any, preds: Any) -> None:
@@ -163,9 +166,6 @@ class PearsonCorrelation(EvalMetric):
         if self.average == "macro" or not self.global_num_inst:
             return super().get_global()
         return self.name, _correlation(self._seen)
-
-
-Moments = tuple[float, torch.Tensor, torch.Tensor]         # how many, their mean, the sum of products of deviations
 
 
 def _moments(values: torch.Tensor) -> Moments:

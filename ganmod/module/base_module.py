@@ -13,6 +13,7 @@ from ..model import read_params
 from ..ndarray import NDArray
 from ..ndarray import save as save_arrays
 from ..symbol import Symbol
+from . import fitting
 
 __all__ = ["BaseModule", "DEFAULT_INITIALIZER"]
 
@@ -165,6 +166,87 @@ class BaseModule:
         """Read parameters and auxiliary states from a ``.params`` file."""
         arg_params, aux_params = read_params(fname)
         self.set_params(arg_params, aux_params)
+
+    def fit(self, train_data: Any, eval_data: Any = None, eval_metric: Any = "acc", epoch_end_callback: Any = None,
+            batch_end_callback: Any = None, kvstore: Any = "local", optimizer: Any = "sgd",
+            optimizer_params: Any = (("learning_rate", 0.01),), eval_end_callback: Any = None,
+            eval_batch_end_callback: Any = None, initializer: Any = DEFAULT_INITIALIZER, arg_params: Params = None,
+            aux_params: Params = None, allow_missing: bool = False, force_rebind: bool = False,
+            force_init: bool = False, begin_epoch: int = 0, num_epoch: Optional[int] = None,
+            validation_metric: Any = None, monitor: Any = None, sparse_row_id_fn: Any = None, *,
+            progress: bool = False) -> None:
+        """Train: bind, initialise what is not, then epochs of forward, backward and update; results are logged.
+
+        Parameters
+        ----------
+        train_data, eval_data : DataIter
+            What to train on, and what to measure after each epoch.
+        eval_metric, validation_metric : str, EvalMetric, function or list
+            What to measure in training and on `eval_data` (by default the same), as :func:`ganmod.metric.create`
+            takes it.
+        epoch_end_callback : function or list
+            Called with (epoch, symbol, arg_params, aux_params).
+        batch_end_callback, eval_batch_end_callback, eval_end_callback : function or list
+            Called with a :class:`ganmod.model.BatchEndParam`.
+        kvstore, optimizer, optimizer_params
+            As in :meth:`init_optimizer`.
+        initializer, arg_params, aux_params, allow_missing, force_init
+            As in :meth:`init_params`.
+        force_rebind : bool
+            Whether to bind anew if bound.
+        begin_epoch, num_epoch : int
+            The first epoch, and the one to end before; num_epoch is required.
+        monitor : Monitor
+            Looks at the executors.
+        sparse_row_id_fn : function
+            Handed to :meth:`prepare`.
+        progress : bool
+            Whether to show a progress bar for each epoch; needs tqdm. (Not in MXNet.)
+
+        Raises
+        ------
+        InputError
+            Without num_epoch.
+        MXNetError
+            If an epoch has no batches.
+
+        >>> import ganmod as mx
+        >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=1, no_bias=True)
+        >>> mod = mx.mod.Module(mx.sym.LinearRegressionOutput(net, name='out'), label_names=['out_label'])
+        >>> data = mx.io.NDArrayIter(mx.nd.array([[1], [2]]), mx.nd.array([2, 4]), batch_size=2, label_name='out_label')
+        >>> mod.fit(data, eval_metric='mse', optimizer_params={'learning_rate': 0.1}, num_epoch=20)
+        >>> print('%.3f' % mod.get_params()[0]['fullyconnected0_weight'].asscalar())
+        2.000
+        """
+        fitting.fit(self, {name: value for name, value in locals().items() if name != "self"})
+
+    def score(self, eval_data: Any, eval_metric: Any, num_batch: Optional[int] = None, batch_end_callback: Any = None,
+              score_end_callback: Any = None, reset: bool = True, epoch: int = 0,
+              sparse_row_id_fn: Any = None) -> list[tuple[str, Any]]:
+        """Measure the outputs for all batches of an iterator.
+
+        Parameters
+        ----------
+        eval_data : DataIter
+            What to measure on.
+        eval_metric : str, EvalMetric, function or list
+            What to measure, as :func:`ganmod.metric.create` takes it; an EvalMetric is reset.
+        num_batch : int, optional
+            How many batches at most.
+        batch_end_callback, score_end_callback : function or list
+            Called with a :class:`ganmod.model.BatchEndParam`.
+        reset : bool
+            Whether to reset the iterator first.
+        epoch : int
+            What callbacks are told.
+
+        Returns
+        -------
+        list of (str, float)
+            The metric's names and values.
+        """
+        self._require("score", params=True)
+        return fitting.score(self, {name: value for name, value in locals().items() if name != "self"})
 
     def iter_predict(self, eval_data: DataIter, num_batch: Optional[int] = None, reset: bool = True,
                      sparse_row_id_fn: Any = None) -> Iterator[tuple[list[NDArray], int, DataBatch]]:

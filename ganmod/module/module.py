@@ -121,6 +121,7 @@ class Module(UpdatingModule):
         save_checkpoint(prefix, epoch, self._symbol, *self.get_params())
         if save_optimizer_states:
             self.save_optimizer_states(f"{prefix}-{epoch:04d}.states")
+            logging.info('Saved optimizer state to "%s-%04d.states"', prefix, epoch)
 
     # --- what it is --------------------------------------------------------------------------------------------------
 

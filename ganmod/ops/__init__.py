@@ -16,6 +16,7 @@ from . import (
                pooling,
                random,
                reduce,
+               rnn,
                sequence,
                shaping,
                slicing,
@@ -24,4 +25,4 @@ from .registry import Operator, find, operator, table
 
 __all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "dense", "density",
            "elemwise", "expanding", "indexing", "joining", "loss", "matrix", "norm", "pooling", "random", "reduce",
-           "sequence", "shaping", "slicing"]
+           "rnn", "sequence", "shaping", "slicing"]
