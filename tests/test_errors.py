@@ -75,6 +75,9 @@ MISTAKES = {
     "kernel beyond the image": (
         lambda: mx.sym.Convolution(mx.sym.Variable("x"), kernel=(9, 9), num_filter=1, name="c").infer_shape(
             x=(1, 1, 4, 4)), ShapeError, ["Convolution 'c'", "kernel 9", "(1, 1, 4, 4)"]),
+    "two variables of one name": (
+        lambda: (mx.sym.Variable("x") + mx.sym.Variable("x")).simple_bind(mx.cpu(), x=(2,)), InputError,
+        ["several variables are called x"]),
     "unknown shape": (lambda: fc().simple_bind(mx.cpu()), ShapeError, ["data", "nothing known"]),
     "unknown argument": (lambda: fc().infer_shape(dato=(2, 4)), InputError, ["'dato'", "did you mean 'data'"]),
     "arrays of another shape, array": (lambda: mx.nd.ones((2, 3)) + mx.nd.ones((2, 4)), MXNetError,

@@ -42,7 +42,7 @@ def bind(self: Symbol, ctx: Context, args: Arrays, args_grad: Optional[Arrays] =
     ShapeError
         For arrays that do not fit the graph.
     """
-    names, states = self.list_arguments(), self.list_auxiliary_states()
+    names, states = _distinct_names(self)
     _check_placement(ctx, group2ctx)
     arg_dict = _by_name("args", names, args, required=True)
     grads = _by_name("args_grad", names, args_grad or {}, required=False)
@@ -81,8 +81,8 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
     for name, stype in (stype_dict or {}).items():
         if stype != "default":
             raise MXNetError(f"simple_bind(): {name!r}: storage type {stype!r} is not supported; only 'default'")
+    names, states = _distinct_names(self)
     shapes, dtypes = _complete_structure(self, kwargs, type_dict or {})
-    names, states = self.list_arguments(), self.list_auxiliary_states()
     requests = _requests(names, grad_req, default="null")
     pool = _Pool(context, shapes, dtypes, shared_exec, shared_buffer)
     args = {n: pool.argument(n) for n in names}
@@ -160,6 +160,16 @@ class _Pool:
 
     def _new(self, name: str) -> NDArray:
         return NDArray(torch.zeros(self._shapes[name], dtype=self._dtypes[name], device=self._ctx.device), self._ctx)
+
+
+def _distinct_names(symbol: Symbol) -> tuple[list[str], list[str]]:
+    """The names of arguments and states; two variables of one name could not be told apart."""
+    names, states = symbol.list_arguments(), symbol.list_auxiliary_states()
+    doubled = {n for n in [*names, *states] if [*names, *states].count(n) > 1}
+    if doubled:
+        raise InputError(f"several variables are called {', '.join(sorted(doubled))}; make one Variable and use it in "
+                         "both places, or give them names of their own")
+    return names, states
 
 
 def _complete_structure(symbol: Symbol, given: dict[str, Any], types: dict[str, Any]) \

@@ -1,7 +1,7 @@
 """``Executor``: a symbol bound to storage, driven by explicit forward and backward calls."""
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Optional, Sequence, Union, cast
 
 import torch
 
@@ -53,9 +53,12 @@ class Executor:
         self.arg_dict, self.aux_dict = args, aux
         self.grad_dict: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
         self.outputs = [NDArray(o, ctx) for o in outputs]
-        self._names = list(args)
+        self._names, self._output_names = list(args), symbol.list_outputs()
+        self._structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device) for a in (*args.values(),
+                                                                                             *aux.values()))
         self._gradient_names = [n for n in self._names if grad_req[n] != "null" and n in grads
                                 and args[n].as_torch().is_floating_point()]
+        self._wanted = tuple(self._names.index(n) for n in self._gradient_names)
         self._programs: ProgramCache = {} if programs is None else programs
         self._needs_head = heads_needed(symbol, set(self._gradient_names))
         self._monitor: Optional[Monitor] = None
@@ -83,7 +86,7 @@ class Executor:
     @property
     def output_dict(self) -> dict[str, NDArray]:
         """The outputs by name."""
-        return dict(zip(self._symbol.list_outputs(), self.outputs))
+        return dict(zip(self._output_names, self.outputs))
 
     def get_optimized_symbol(self) -> Symbol:
         """The symbol that is run."""
@@ -182,8 +185,7 @@ class Executor:
         programs = self._programs_for(bool(self._mode), True)
         gradients = programs.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
                                       self._last.saved, wish)
-        for name, gradient in zip(names, gradients):
-            self._write_gradient(name, gradient)
+        self._write_gradients(names, gradients)
 
     def _wanted_names(self, wanted: Optional[Iterable[str]]) -> list[str]:
         if wanted is None:
@@ -196,7 +198,7 @@ class Executor:
         return [n for n in self._gradient_names if n in chosen]
 
     def _heads(self, out_grads: Any) -> list[torch.Tensor]:
-        names = self._symbol.list_outputs()
+        names = self._output_names
         if isinstance(out_grads, dict):
             given = [out_grads.get(n) for n in names]
         else:
@@ -219,16 +221,22 @@ class Executor:
                              f"{output.shape}")
         return tensor.to(output.as_torch().dtype) if needed else output.as_torch()
 
-    def _write_gradient(self, name: str, gradient: Optional[torch.Tensor]) -> None:
-        target = self.grad_dict[name]
-        assert target is not None
-        if self._grad_req[name] == "add":
-            if gradient is not None:
-                target.as_torch().add_(gradient)
-        elif gradient is None:
-            target.as_torch().zero_()
-        else:
-            target.as_torch().copy_(gradient)
+    def _write_gradients(self, names: Sequence[str], gradients: Sequence[Optional[torch.Tensor]]) -> None:
+        """Write or add gradients to their arrays; ``None`` is zero everywhere."""
+        written: list[torch.Tensor] = []
+        sources: list[torch.Tensor] = []
+        for name, gradient in zip(names, gradients):
+            target = cast(NDArray, self.grad_dict[name]).as_torch()
+            if self._grad_req[name] == "add":
+                if gradient is not None:
+                    target.add_(gradient)
+            elif gradient is None:
+                target.zero_()
+            else:
+                written.append(target)
+                sources.append(gradient)
+        if written:
+            torch._foreach_copy_(written, sources)
 
     # --- programs ----------------------------------------------------------------------------------------------------
 
@@ -238,14 +246,13 @@ class Executor:
 
     def _programs_for(self, training: bool, differentiate: bool) -> Union[Programs, EagerPrograms]:
         """The programs of a mode, recorded at first use and kept for these shapes."""
-        arguments, states = self._tensors(self.arg_arrays), self._tensors(self.aux_arrays)
-        wanted = tuple(self._names.index(n) for n in self._gradient_names) if differentiate else ()
-        key = (training, wanted, self._monitor is not None,
-               tuple((t.shape, t.dtype, t.device) for t in (*arguments, *states)))
+        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted)
         if key not in self._programs:
             symbol = self._symbol if self._monitor is None else self._observed_symbol()
             heads = [torch.empty_like(o.as_torch()) for o in self.outputs]
-            self._programs[key] = self._made(symbol, training, Structure(arguments, states, wanted, heads))
+            self._programs[key] = self._made(symbol, training, Structure(
+                self._tensors(self.arg_arrays), self._tensors(self.aux_arrays),
+                self._wanted if differentiate else (), heads))
         return self._programs[key]
 
     def _made(self, symbol: Symbol, training: bool, structure: Structure) -> Union[Programs, EagerPrograms]:

@@ -13,15 +13,13 @@ from ..symbol import Symbol
 from ..symbol.graph import Entry, Node, topological
 from ..symbol.inference import infer_shapes
 
-__all__ = ["lower", "heads_needed", "untraceable", "Lowered", "Observer"]
+__all__ = ["lower", "heads_needed", "untraceable", "Lowered"]
 
 #: function(arguments, states) -> (outputs, {name of an argument or state: its new value})
 Lowered = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[list[Tensor], dict[str, Tensor]]]
-#: Called with the name of every node output and its value.
-Observer = Callable[[str, Tensor], None]
 
 
-def lower(symbol: Symbol, training: bool, device: torch.device, observe: Optional[Observer] = None) -> Lowered:
+def lower(symbol: Symbol, training: bool, device: torch.device) -> Lowered:
     """The torch function that a symbol describes.
 
     Parameters
@@ -32,8 +30,6 @@ def lower(symbol: Symbol, training: bool, device: torch.device, observe: Optiona
         Whether operators such as dropout and batch normalisation train.
     device : torch.device
         Where operators without inputs create their results.
-    observe : callable
-        Sees every intermediate result as it is computed.
     """
     nodes = topological(symbol.entries)
     names = [*symbol.list_arguments(), *symbol.list_auxiliary_states()]
@@ -49,7 +45,7 @@ def lower(symbol: Symbol, training: bool, device: torch.device, observe: Optiona
             if shapeless else {}
         with torch.device(device):
             for node in operators:
-                _run_node(node, values, replaced, training, observe, shapes)
+                _run_node(node, values, replaced, training, shapes)
         return [values[id(e.node), e.index] for e in symbol.entries], replaced
 
     return run
@@ -63,7 +59,7 @@ def _is_shapeless(node: Node) -> bool:
 
 
 def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[str, Tensor], training: bool,
-              observe: Optional[Observer], shapes: dict[tuple[int, int], Known]) -> None:
+              shapes: dict[tuple[int, int], Known]) -> None:
     assert node.op is not None
     inputs = [values[id(e.node), e.index] for e in node.inputs]
     params = node.params
@@ -81,8 +77,6 @@ def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[
         raise MXNetError(f"operator {node.op.name} {node.name!r} failed on {given}: {error}") from error
     for k, result in enumerate(results):
         values[id(node), k] = result
-        if observe is not None:
-            observe(node.output_names[k], result)
     for name, entry in zip(node.input_names, node.inputs):
         if name in new and entry.node.op is None:
             replaced[entry.node.name] = new[name]

@@ -213,10 +213,11 @@ class BaseModule:
         >>> import ganmod as mx
         >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=1, no_bias=True)
         >>> mod = mx.mod.Module(mx.sym.LinearRegressionOutput(net, name='out'), label_names=['out_label'])
-        >>> data = mx.io.NDArrayIter(mx.nd.array([[1], [2]]), mx.nd.array([2, 4]), batch_size=2, label_name='out_label')
-        >>> mod.fit(data, eval_metric='mse', optimizer_params={'learning_rate': 0.1}, num_epoch=20)
-        >>> print('%.3f' % mod.get_params()[0]['fullyconnected0_weight'].asscalar())
-        2.000
+        >>> inputs, labels = mx.nd.array([[1], [2]]), mx.nd.array([2, 4])
+        >>> data = mx.io.NDArrayIter(inputs, labels, batch_size=2, label_name='out_label')
+        >>> mod.fit(data, eval_metric='mse', optimizer_params={'learning_rate': 0.1}, num_epoch=30)
+        >>> print('%.2f' % mod.get_params()[0]['fullyconnected0_weight'].asscalar())
+        2.00
         """
         fitting.fit(self, {name: value for name, value in locals().items() if name != "self"})
 
