@@ -22,6 +22,7 @@ from . import (
     random,
     registry,
     symbol,
+    visualization,
 )
 from . import initializer as init
 from . import kvstore as kv
@@ -31,6 +32,7 @@ from . import ndarray as nd
 from . import optimizer as opt
 from . import random as rnd
 from . import symbol as sym
+from . import visualization as viz
 from .attribute import AttrScope
 from .base import MXNetError
 from .compat.names import LACKING as _LACKING

@@ -1,6 +1,7 @@
 """Binding: from a symbol, shapes and arrays to an executor."""
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Optional, Sequence, Union
 
 import torch
@@ -165,7 +166,7 @@ class _Pool:
 def _distinct_names(symbol: Symbol) -> tuple[list[str], list[str]]:
     """The names of arguments and states; two variables of one name could not be told apart."""
     names, states = symbol.list_arguments(), symbol.list_auxiliary_states()
-    doubled = {n for n in [*names, *states] if [*names, *states].count(n) > 1}
+    doubled = {n for n, count in Counter([*names, *states]).items() if count > 1}
     if doubled:
         raise InputError(f"several variables are called {', '.join(sorted(doubled))}; make one Variable and use it in "
                          "both places, or give them names of their own")

@@ -10,7 +10,7 @@ from ..context import Context
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..symbol import Symbol
 from .lower import heads_needed, lower, untraceable
-from .trace import EagerPrograms, Forward, Programs, Structure, record
+from .trace import UNTRACEABLE, EagerPrograms, Forward, Programs, Structure, record
 
 __all__ = ["Executor", "ProgramCache"]
 
@@ -259,7 +259,10 @@ class Executor:
         function = lower(symbol, training, self._ctx.device)
         if untraceable(symbol):
             return EagerPrograms(function, structure.wanted)
-        return record(function, structure)
+        try:
+            return record(function, structure)
+        except UNTRACEABLE:
+            return EagerPrograms(function, structure.wanted)
 
     # --- watching ----------------------------------------------------------------------------------------------------
 
