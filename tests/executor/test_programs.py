@@ -115,27 +115,42 @@ def test_dropout_draws_anew_repeats_under_a_seed_and_is_the_same_backwards():
     np.testing.assert_array_equal(executor.forward(is_train=False)[0].asnumpy(), np.ones((50, 50)))
 
 
-@pytest.fixture(params=[True, False], ids=["declared", "found out"])
-def positive_part(request):
-    """An operator whose result depends on values in a way that cannot be recorded, whether or not it says so."""
-    @registry.operator("_test_positive_part", traceable=not request.param)
-    def positive_part(data):
-        """The positive elements."""
-        return data[data > 0] if bool(data.max() > 0) else data
+@pytest.fixture
+def define():
+    """Define an operator for the time of a test."""
+    names = []
 
-    yield positive_part
-    del registry._TABLE["_test_positive_part"]
+    def define(name, function, **settings):
+        names.append(name)
+        return registry.operator(name, **settings)(function)
+
+    yield define
+    for name in names:
+        del registry._TABLE[name]
 
 
-def test_what_cannot_be_recorded_runs_node_by_node(positive_part):
-    x = mx.sym.Variable("x")
-    net = mx.sym.apply(positive_part, "positive", (mx.sym.Dropout(x * 2, p=0.5),), {})
+def test_what_says_it_cannot_be_recorded_runs_node_by_node(define):
+    """An operator whose output's shape depends on values."""
+    positive = define("_test_positive_part", lambda data: data[data > 0], traceable=False)
+    net = mx.sym.apply(positive, "positive", (mx.sym.Dropout(mx.sym.Variable("x") * 2, p=0.5),), {})
     executor = net.bind(mx.cpu(), {"x": mx.nd.array([-1.0, 1, 2, 3, 4, 5, 6, 7])}, {"x": mx.nd.zeros((8,))})
     mx.random.seed(1)
     kept = executor.forward(is_train=True)[0].asnumpy()
     executor.backward(mx.nd.ones(kept.shape))
     np.testing.assert_array_equal(executor.grad_dict["x"].asnumpy() > 0, np.isin(np.arange(8) * 4.0, kept))
     assert 0 < len(kept) < 7 and "node by node" in executor.debug_str()
+
+
+def test_what_turns_out_not_to_be_recordable_runs_node_by_node(define):
+    """An operator that branches on a value."""
+    doubled = define("_test_doubled", lambda data: data * 2 if bool(data.max() > 0) else data,
+                     shapes=registry.elementwise)
+    executor = mx.sym.apply(doubled, "doubled", (mx.sym.Variable("x"),), {}).simple_bind(mx.cpu(), x=(2,))
+    for value, slope in ((3, 2), (-3, 1)):
+        out = executor.forward(is_train=True, x=[value, -4])[0].asnumpy()
+        executor.backward(mx.nd.ones((2,)))
+        assert out.tolist() == [slope * value, slope * -4]
+        assert executor.grad_dict["x"].asnumpy().tolist() == [slope, slope]
 
 
 def test_both_kinds_of_programs_agree():
