@@ -9,8 +9,8 @@ from ..base import InputError, MXNetError, ShapeError, StateError, suggest
 from ..context import Context
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..symbol import Symbol
-from .lower import heads_needed, lower, untraceable
-from .trace import UNTRACEABLE, EagerPrograms, Forward, Programs, Structure, record
+from .lower import heads_needed, lower, untraceable, untraceable_errors
+from .trace import EagerPrograms, Forward, Programs, Structure, record
 
 __all__ = ["Executor", "ProgramCache"]
 
@@ -261,7 +261,7 @@ class Executor:
             return EagerPrograms(function, structure.wanted)
         try:
             return record(function, structure)
-        except UNTRACEABLE:
+        except untraceable_errors():
             return EagerPrograms(function, structure.wanted)
 
     # --- watching ----------------------------------------------------------------------------------------------------

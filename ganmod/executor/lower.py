@@ -13,7 +13,7 @@ from ..symbol import Symbol
 from ..symbol.graph import Entry, Node, topological
 from ..symbol.inference import infer_shapes
 
-__all__ = ["lower", "heads_needed", "untraceable", "Lowered"]
+__all__ = ["lower", "heads_needed", "untraceable", "untraceable_errors", "Lowered"]
 
 #: function(arguments, states) -> (outputs, {name of an argument or state: its new value})
 Lowered = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[list[Tensor], dict[str, Tensor]]]
@@ -70,9 +70,9 @@ def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[
         params = Params(**{**vars(params), "shape": shape})
     try:
         results, new = node.op.run(inputs, params, training)
+    except (MXNetError, *untraceable_errors()):
+        raise
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
-        if isinstance(error, MXNetError):
-            raise
         given = ", ".join(f"{n} {tuple(v.shape)}" for n, v in zip(node.input_names, inputs))
         raise MXNetError(f"operator {node.op.name} {node.name!r} failed on {given}: {error}") from error
     for k, result in enumerate(results):
@@ -80,6 +80,13 @@ def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[
     for name, entry in zip(node.input_names, node.inputs):
         if name in new and entry.node.op is None:
             replaced[entry.node.name] = new[name]
+
+
+def untraceable_errors() -> tuple[type[Exception], ...]:
+    """What tracing raises where a result depends on values in a way that cannot be recorded."""
+    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode  # half a second to import
+    return DataDependentOutputException, DynamicOutputShapeException, GuardOnDataDependentSymNode
 
 
 def heads_needed(symbol: Symbol, wanted: set[str]) -> list[bool]:

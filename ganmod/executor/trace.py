@@ -12,21 +12,13 @@ from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
 
 import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    DynamicOutputShapeException,
-    UnsupportedFakeTensorException,
-)
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from .lower import Lowered
 
-__all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure", "UNTRACEABLE"]
+__all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
 
 aten = torch.ops.aten
-
-#: What tracing raises where a result depends on values in a way that cannot be recorded.
-UNTRACEABLE = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException)
 
 
 class Structure(NamedTuple):

@@ -32,6 +32,7 @@ def _is_array(value: Any) -> bool:
 
 def _ordered(op: ops.Operator, inputs: dict[str, Any], attributes: dict[str, Any]) -> list[NDArray]:
     wanted = op.input_names(op.parse(attributes), len(inputs))
+    inputs = op.named(inputs, wanted)
     missing = [n for n in wanted if n not in inputs]
     if missing:
         raise InputError(f"{op.name} needs the input(s) {', '.join(missing)}: it takes {', '.join(wanted)}, "

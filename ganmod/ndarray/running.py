@@ -32,7 +32,7 @@ def run(op: ops.Operator, tensors: Sequence[Tensor], attributes: dict[str, Any])
     try:
         results, replaced = op.run(tensors, params, training=recording.is_training())
     except (RuntimeError, IndexError) as error:
-        if isinstance(error, MXNetError):
+        if isinstance(error, MXNetError) or op.user_code:
             raise
         given = ", ".join(f"{tuple(t.shape)} {dtype_name(t.dtype)}" for t in tensors)
         raise _kind_of(op, params, tensors)(f"{op.name}({given}): {error}") from error

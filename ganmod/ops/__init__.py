@@ -4,6 +4,8 @@ from . import (
                arithmetic,
                conv,
                creation,
+               ctc,
+               custom,
                dense,
                density,
                elemwise,
@@ -13,6 +15,7 @@ from . import (
                loss,
                matrix,
                norm,
+               penalty,
                pooling,
                random,
                reduce,
@@ -20,9 +23,10 @@ from . import (
                sequence,
                shaping,
                slicing,
+               spatial,
 )
 from .registry import Operator, find, operator, table
 
-__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "dense", "density",
-           "elemwise", "expanding", "indexing", "joining", "loss", "matrix", "norm", "pooling", "random", "reduce",
-           "rnn", "sequence", "shaping", "slicing"]
+__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "ctc", "custom",
+           "dense", "density", "elemwise", "expanding", "indexing", "joining", "loss", "matrix", "norm", "penalty",
+           "pooling", "random", "reduce", "rnn", "sequence", "shaping", "slicing", "spatial"]

@@ -98,6 +98,9 @@ class Operator:
         False where the result's shape depends on values, so that no program can be recorded.
     """
 
+    #: Whether it runs code of a user's, whose exceptions pass as they are.
+    user_code = False
+
     def __init__(self, function: Callable[..., Any], name: str, aliases: Sequence[str] = (), *,
                  present: Optional[dict[str, Callable[[Params], bool]]] = None,
                  outputs: Union[Sequence[str], Callable[[Params], Sequence[str]]] = ("output",),
@@ -215,8 +218,8 @@ class Operator:
         """Whether the gradient does not depend on the head gradient."""
         return self._loss(params) if callable(self._loss) else bool(self._loss)
 
-    def is_aux(self, name: str) -> bool:
-        """Whether the input `name` is an auxiliary state."""
+    def is_aux(self, name: str, params: Optional[Params] = None) -> bool:
+        """Whether the input `name` is an auxiliary state; a Python operator's `params` tell."""
         return any(i.aux for i in self.inputs if i.name == name)
 
     def is_index(self, name: str) -> bool:
@@ -304,6 +307,10 @@ class Operator:
                     inputs[name] = value
         return inputs, rest
 
+    def named(self, inputs: dict[str, Any], names: list[str]) -> dict[str, Any]:
+        """The inputs of a call by name, as :meth:`split_arguments` left them, once all `names` are known."""
+        return inputs
+
     @property
     def __doc__(self) -> Optional[str]:  # type: ignore[override]
         return self.function.__doc__
@@ -339,10 +346,11 @@ class _CustomGradient(torch.autograd.Function):
 _TABLE: dict[str, Operator] = {}
 
 
-def operator(name: str, *aliases: str, **settings: Any) -> Callable[[Callable[..., Any]], Operator]:
+def operator(name: str, *aliases: str, kind: type[Operator] = Operator, **settings: Any) \
+        -> Callable[[Callable[..., Any]], Operator]:
     """Decorator that enters a torch function into the table under `name` and `aliases`; see :class:`Operator`."""
     def enter(function: Callable[..., Any]) -> Operator:
-        made = Operator(function, name, aliases, **settings)
+        made = kind(function, name, aliases, **settings)
         for key in (name, *aliases):
             if key in _TABLE:
                 raise ValueError(f"operator {key!r} is defined twice: {_TABLE[key]} and {made}")

@@ -186,10 +186,25 @@ def im2col(data: Tensor, *, kernel: Shape, stride: Shape = (), dilate: Shape = (
     return columns.reshape(data.shape[0], data.shape[1] * product(kernel), product(columns.shape[2 + axes:]))
 
 
-def _fold_line(columns: Tensor, size: int, kernel: int, stride: int, dilate: int, pad: int) -> Tensor:
-    """Lay (B, kernel, positions) along a line of `size`, adding where windows overlap: (B, size)."""
-    folded = F.fold(columns, (1, size), (1, kernel), (1, dilate), (0, pad), (1, stride))
-    return folded.reshape(columns.shape[0], size)
+def _folded(columns: Tensor, p: Params, axes: slice) -> Tensor:
+    """Columns (B, C * kernel, positions) laid into an image of the one or two `axes`, added where they overlap."""
+    settings = (p.output_size, p.kernel, p.dilate, p.pad, p.stride)
+    size, kernel, dilate, pad, stride = (values[axes] for values in settings)
+    if len(size) == 1:
+        image = F.fold(columns, (1, *size), (1, *kernel), (1, *dilate), (0, *pad), (1, *stride))
+    else:
+        image = F.fold(columns, size, kernel, dilate, pad, stride)
+    return image.reshape(*image.shape[:2], *size)
+
+
+def _folded_volume(columns: Tensor, p: Params, counts: Sequence[int]) -> Tensor:
+    """The same for three axes: each plane by itself, then the depth."""
+    batch, (depth, *plane), (front, *_) = columns.shape[0], p.kernel, counts
+    planes = columns.reshape(batch, -1, depth, product(plane), front, product(counts[1:]))
+    folded = _folded(planes.transpose(3, 4).flatten(0, 3), p, slice(1, 3))
+    lines = folded.reshape(batch, -1, depth, front, product(p.output_size[1:])).permute(0, 1, 4, 2, 3)
+    image = _folded(lines.flatten(0, 2), p, slice(0, 1)).reshape(*lines.shape[:3], p.output_size[0])
+    return image.transpose(2, 3).reshape(batch, -1, *p.output_size)
 
 
 @operator("col2im", resolve=spatial_defaults)
@@ -200,20 +215,8 @@ def col2im(data: Tensor, *, output_size: Shape, kernel: Shape, stride: Shape = (
     Shapes, for two axes: data (N, C * kH * kW, windows) -> (N, C, H, W) with `output_size` (H, W); the attributes
     are those of :func:`im2col`.
     """
-    axes = len(kernel)
+    p = Params(output_size=output_size, kernel=kernel, stride=stride, dilate=dilate, pad=pad)
     counts = [window(*z) for z in zip(output_size, kernel, stride, pad, dilate)]
-    given, needed = data.shape[1:], (product(kernel), product(counts))
-    require(given[0] % needed[0] == 0 and given[1] == needed[1],
-            f"col2im: data {tuple(data.shape)} must be (N, multiple of {needed[0]}, {needed[1]})", ShapeError)
-    batch = data.shape[0]
-    if axes == 2:
-        return F.fold(data, output_size, kernel, dilate, pad, stride)
-    made = data.reshape(batch, -1, *kernel, *counts)       # axis by axis: the last kernel axis with its positions
-    for axis in reversed(range(axes)):
-        left = 2 + axis
-        made = made.movedim(left, -1).movedim(2 * left - 1 if axis else 2, -1)
-        lead = made.shape[:-2]
-        line = _fold_line(made.reshape(-1, kernel[axis], counts[axis]), output_size[axis], kernel[axis], stride[axis],
-                          dilate[axis], pad[axis])
-        made = line.reshape(*lead, output_size[axis])
-    return made.permute(0, 1, *reversed(range(2, 2 + axes)))
+    require(data.shape[1] % product(kernel) == 0 and data.shape[2] == product(counts),
+            f"col2im: data {tuple(data.shape)} must be (N, multiple of {product(kernel)}, {product(counts)})", ShapeError)
+    return _folded(data, p, slice(0, 2)) if len(kernel) < 3 else _folded_volume(data, p, counts)

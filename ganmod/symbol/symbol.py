@@ -423,6 +423,7 @@ def apply(op: ops.Operator, called: str, args: Sequence[Any], kwargs: dict[str, 
     node.set_user_attributes({**attribute.current().get(attr), **{k: str(v) for k, v in user.items()}})
     node.attrs.update({key: attribute_text(key, value) for key, value in attributes.items()})
     names = op.input_names(node.params, len(inputs))
+    inputs = op.named(inputs, names)
     for key, value in inputs.items():
         if key not in names:
             raise InputError(f"{op.name} {node.name!r} has no input {key!r} with these attributes{suggest(key, names)} "

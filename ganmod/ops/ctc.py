@@ -1,0 +1,55 @@
+"""The loss of connectionist temporal classification."""
+from __future__ import annotations
+
+from typing import Literal, Optional
+
+import torch
+from torch import Tensor
+
+from ..base import ShapeError, require
+from .registry import Index, operator
+
+__all__ = ["ctc_loss"]
+
+
+@operator("CTCLoss", "ctc_loss", "_contrib_CTCLoss", "_contrib_ctc_loss", outputs=("output0",), hidden=1,
+          present={"data_lengths": lambda p: p.use_data_lengths, "label_lengths": lambda p: p.use_label_lengths})
+def ctc_loss(data: Tensor, label: Index, data_lengths: Optional[Index] = None, label_lengths: Optional[Index] = None,
+             *, use_data_lengths: bool = False, use_label_lengths: bool = False,
+             blank_label: Literal["first", "last"] = "first") -> Tensor:
+    """Minus the log probability of a label sequence, summed over all its alignments [Graves et al. 2006].
+
+    Shapes: data (T, N, C), scores of the C classes, the blank among them, before the softmax; label (N, L), L <= T;
+    data_lengths and label_lengths (N,), present with use_data_lengths and use_label_lengths -> (N,).
+
+    blank_label ``'first'``: class 0 is the blank, and labels end at the first 0; ``'last'``: class C - 1 is the blank,
+    and labels end at the first -1; with label_lengths, they end there. A label that does not fit in its data has loss
+    0 and no gradient.
+
+    >>> import ganmod as mx
+    >>> mx.nd.ctc_loss(mx.nd.zeros((2, 1, 3)), mx.nd.array([[1, 0]])).asnumpy().round(4).tolist()
+    [1.0986]
+    """
+    steps, batch, classes = data.shape
+    require(label.dim() == 2 and label.shape[0] == batch and label.shape[1] <= steps,
+            f"CTCLoss: label {tuple(label.shape)} must be ({batch}, at most {steps})", ShapeError)
+    blank, padding = (0, 0) if blank_label == "first" else (classes - 1, -1)
+    targets = label.long()
+    if label_lengths is None:
+        label_lengths = (targets != padding).long().cumprod(1).sum(1)
+    if data_lengths is None:
+        data_lengths = torch.full((batch,), steps, device=data.device)
+    # What lies behind a label's end is not looked at, but has to be a class.
+    loss, _ = torch.ops.aten._ctc_loss.Tensor(torch.log_softmax(data, 2), targets.clamp(0, classes - 1),
+                                              data_lengths.long(), label_lengths.long(), blank, True)
+    return torch.where(loss.isinf(), 0, loss)
+
+
+@ctc_loss.shapes
+def _(p, s):
+    if s.data:
+        s.label = (s.data[1], 0)
+        s.output0 = (s.data[1],)
+        for name in ("data_lengths", "label_lengths"):
+            if name in s:
+                s[name] = (s.data[1],)

@@ -1,0 +1,55 @@
+"""Sampling, correlation, columns, and CTC."""
+from tests.parity.rows import Row, between, given, whole
+
+SUMS = dict(rtol=1e-4, atol=1e-5, why="sums of many products, in another order")
+SINGLE = dict(dtypes=("float32",), why="MXNet has it for float32 only")
+IMAGE = (2, 3, 5, 6)
+LABELS = given([[1, 2, 2], [3, 1, 0]], dtype="float32")
+
+
+def correlation(size, displacement, **attrs):
+    attrs = dict(kernel_size=size, max_displacement=displacement, **attrs)
+    return Row("Correlation", [(2, 3, 7, 8), (2, 3, 7, 8)], attrs, rtol=1e-4, atol=1e-5, why=SUMS["why"],
+               dtypes=("float32",), derivative=attrs.get("is_multiply", True))
+
+
+def columns(image, windows, **attrs):
+    axes = len(image) - 2
+    lines = 3 * 2 ** axes if axes < 3 else 2 ** axes
+    return [Row("im2col", [image], dict(attrs)),
+            Row("col2im", [(2, lines, windows)], dict(attrs, output_size=image[2:]))]
+
+
+ROWS = [
+    Row("GridGenerator", [(2, 6)], dict(transform_type="affine", target_shape=(3, 4)), **SUMS),
+    Row("GridGenerator", [(2, 2, 3, 4)], dict(transform_type="warp")),
+    Row("BilinearSampler", [IMAGE, between(-0.95, 0.95, 2, 2, 4, 3)], **SUMS),
+    Row("BilinearSampler", [IMAGE, between(-1.6, 1.6, 2, 2, 4, 3)], **SUMS),
+    Row("SpatialTransformer", [IMAGE, (2, 6)], dict(target_shape=(4, 3), transform_type="affine",
+                                                    sampler_type="bilinear"), **SUMS),
+
+    correlation(1, 1), correlation(1, 2, pad_size=2), correlation(3, 1, pad_size=2), correlation(1, 2, stride2=2),
+    correlation(3, 2, pad_size=3, stride1=2, stride2=2), correlation(1, 1, is_multiply=False),
+    correlation(3, 1, pad_size=1, is_multiply=False), correlation(1, 3, pad_size=3, stride2=2),
+
+    *columns((2, 3, 7), 5, kernel=(2,), dilate=(2,)),
+    *columns((2, 3, 5, 6), 20, kernel=(2, 2)),
+    *columns((2, 3, 5, 6), 12, kernel=(2, 2), stride=(2, 1), pad=(1, 0), dilate=(1, 3)),
+    *columns((2, 1, 3, 4, 5), 24, kernel=(2, 2, 2)),
+    *columns((2, 1, 3, 4, 5), 30, kernel=(2, 2, 2), stride=(2, 1, 1), pad=(1, 1, 0), dilate=(2, 1, 2)),
+
+    Row("CTCLoss", [(5, 2, 4), LABELS], **SINGLE, rtol=1e-5, atol=2e-6),
+    Row("ctc_loss", [(7, 3, 4), whole(0, 4, 3, 5, dtype="int32")], **SINGLE, rtol=1e-5, atol=5e-6),
+    Row("ctc_loss", [(5, 2, 4), given([[0, 2, 1], [0, -1, -1]], dtype="float32")], dict(blank_label="last"), **SINGLE,
+        rtol=1e-5, atol=2e-6),
+    Row("CTCLoss", [(5, 2, 4), LABELS, given(5, 3, dtype="float32")], dict(use_data_lengths=True), **SINGLE,
+        rtol=1e-5, atol=2e-6),
+    Row("CTCLoss", [(5, 2, 4), LABELS, given(5, 4, dtype="float32"), given(2, 1, dtype="float32")],
+        dict(use_data_lengths=True, use_label_lengths=True), **SINGLE, rtol=1e-5, atol=2e-6),
+    Row("CTCLoss", [(5, 2, 4), LABELS, given(0, 2, dtype="float32")], dict(use_label_lengths=True), nd=False, **SINGLE,
+        rtol=1e-5, atol=2e-6),
+
+    *[Row("IdentityAttachKLSparseReg", [between(0.1, 0.9, *shape), between(0.3, 0.7, 3)], attrs, nd=False,
+          derivative=False, **SINGLE)
+      for shape in ((4, 3), (4, 3, 2)) for attrs in ({}, dict(sparseness_target=0.2, penalty=0.5, momentum=0.5))],
+]
