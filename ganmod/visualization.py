@@ -84,13 +84,13 @@ def print_summary(symbol: Symbol, shape: Shapes = None, line_length: int = 120,
 
     >>> import ganmod as mx
     >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=3, name='fc')
-    >>> print_summary(net, {'data': (8, 4)}, line_length=72)
+    >>> print_summary(net, {'data': (8, 4)}, line_length=72)    # doctest: +NORMALIZE_WHITESPACE
     ________________________________________________________________________
-    Layer (type)                   Output Shape  Param #Previous Layer      
+    Layer (type)                   Output Shape  Param #Previous Layer
     ========================================================================
-    data(null)                     4             0                          
+    data(null)                     4             0
     ________________________________________________________________________
-    fc(FullyConnected)             3             15     data                
+    fc(FullyConnected)             3             15     data
     ========================================================================
     Total params: 15
     ________________________________________________________________________
@@ -171,7 +171,7 @@ def plot_network(symbol: Symbol, title: str = "plot", save_format: str = "pdf", 
             own = {"shape": "oval"} if node["op"] == "null" else {}
             color = _VARIABLE if node["op"] == "null" else _COLORS.get(node["op"], _OTHER)
             drawing.node(name=node["name"], label=_label(node), **{**style, **own, "fillcolor": color})
-    for number, node in enumerate(graph.nodes):
+    for node in graph.nodes:
         for index, output, *_ in node["inputs"]:
             if index not in hidden:
                 label = "x".join(map(str, (graph.shape(index, output) or ())[1:]))

@@ -8,6 +8,7 @@ import torch
 from ..base import InputError, MXNetError, ShapeError, StateError, suggest
 from ..context import Context
 from ..ndarray.ndarray import NDArray, as_tensor
+from ..ops.custom import Instances
 from ..symbol import Symbol
 from .lower import heads_needed, lower, untraceable, untraceable_errors
 from .trace import EagerPrograms, Forward, Programs, Structure, record
@@ -64,6 +65,7 @@ class Executor:
         self._monitor: Optional[Monitor] = None
         self._monitor_all = False
         self._last: Optional[Forward] = None
+        self._instances = Instances(ctx)
         self._mode: Optional[bool] = None
 
     # --- what it holds ---------------------------------------------------------------------------------------------
@@ -142,7 +144,8 @@ class Executor:
     def _run_forward(self, training: bool, keep: bool, update: bool = True) -> None:
         """Run a forward program; `keep` what a backward needs, `update` the states."""
         programs = self._programs_for(training, keep)
-        result = programs.forward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays))
+        with self._instances:
+            result = programs.forward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays))
         if update:
             for name, value in result.replaced.items():
                 (self.aux_dict if name in self.aux_dict else self.arg_dict)[name].as_torch().copy_(value)
@@ -183,8 +186,9 @@ class Executor:
             self._run_forward(bool(self._mode), keep=True, update=False)
         wish = tuple(self._names.index(n) for n in names)
         programs = self._programs_for(bool(self._mode), True)
-        gradients = programs.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
-                                      self._last.saved, wish)
+        with self._instances:
+            gradients = programs.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
+                                          self._last.saved, wish)
         self._write_gradients(names, gradients)
 
     def _wanted_names(self, wanted: Optional[Iterable[str]]) -> list[str]:

@@ -70,9 +70,13 @@ def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[
         params = Params(**{**vars(params), "shape": shape})
     try:
         results, new = node.op.run(inputs, params, training)
-    except (MXNetError, *untraceable_errors()):
+    except MXNetError:
+        raise
+    except untraceable_errors():                           # the executor finds another way
         raise
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        if node.op.user_code:
+            raise
         given = ", ".join(f"{n} {tuple(v.shape)}" for n, v in zip(node.input_names, inputs))
         raise MXNetError(f"operator {node.op.name} {node.name!r} failed on {given}: {error}") from error
     for k, result in enumerate(results):

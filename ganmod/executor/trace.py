@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from ..ops import custom
 from .lower import Lowered
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
@@ -95,7 +96,8 @@ class Programs:
             if node in nodes and node.op != "placeholder":
                 copies[node] = part.node_copy(node, lambda n: copies[n])
         part.output(fx.node.map_arg(results, lambda n: copies[n]))
-        _narrow_convolutions(part)
+        _narrow(part)
+        custom.call_directly(part)
         root = torch.nn.Module()
         for node in part.nodes:
             if node.op == "get_attr":
@@ -215,10 +217,10 @@ def _ancestors(roots: Iterable[Any]) -> set[fx.Node]:
     return seen
 
 
-def _narrow_convolutions(graph: fx.Graph) -> None:
-    """Have each convolution's backward compute only those of its three gradients that are used."""
+def _narrow(graph: fx.Graph) -> None:
+    """Have the backward of each convolution and Python operator compute only those of its gradients that are used."""
     for node in graph.nodes:
-        if node.target is aten.convolution_backward.default:
+        if node.target in (aten.convolution_backward.default, custom.BACKWARD):
             used = {u.args[1] for u in node.users if u.target is operator.getitem}
             *rest, mask = node.args
             node.args = (*rest, [k in used and asked for k, asked in enumerate(mask)])

@@ -114,6 +114,20 @@ def _(p, s):
         s.bias = (p.num_filter,)
 
 
+@operator("Convolution_v1", present={"bias": lambda p: not p.no_bias}, resolve=spatial_defaults)
+def convolution_v1(data: Tensor, weight: Tensor, bias: Optional[Tensor] = None, *, kernel: Shape, stride: Shape = (),
+                   dilate: Shape = (), pad: Shape = (), num_filter: int, num_group: int = 1, workspace: int = 1024,
+                   no_bias: bool = False, cudnn_tune: Tune = None, cudnn_off: bool = False,
+                   layout: Layout = None) -> Tensor:
+    """The first version of :func:`Convolution`, which old files name; the numbers are the same."""
+    return convolution.function(data, weight, bias, kernel=kernel, stride=stride, dilate=dilate, pad=pad,
+                                num_filter=num_filter, num_group=num_group, layout=layout)
+
+
+assert convolution.shape_rule is not None
+convolution_v1.shapes(convolution.shape_rule)
+
+
 def _adjusted(p: Params, sizes: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Padding and output adjustment per axis; with target_shape they are chosen to reach it."""
     if not any(p.target_shape):

@@ -12,6 +12,20 @@ from .registry import Index, operator
 __all__ = ["ctc_loss"]
 
 
+@torch.library.custom_op("ganmod::ctc", mutates_args=())
+def _ctc(scores: Tensor, targets: Tensor, steps: Tensor, lengths: Tensor, blank: int) -> tuple[Tensor, Tensor]:
+    """The loss (N,) of log probabilities (T, N, C), and its gradient; one node of a program, as torch has it."""
+    loss, alpha = torch.ops.aten._ctc_loss.Tensor(scores, targets, steps, lengths, blank, True)
+    gradient = torch.ops.aten._ctc_loss_backward.Tensor(torch.ones_like(loss), scores, targets, steps, lengths, loss,
+                                                        alpha, blank, True)
+    return torch.where(loss.isinf(), 0, loss), gradient
+
+
+@_ctc.register_fake
+def _(scores, targets, steps, lengths, blank):
+    return scores.new_empty(scores.shape[1]), torch.empty_like(scores)
+
+
 @operator("CTCLoss", "ctc_loss", "_contrib_CTCLoss", "_contrib_ctc_loss", outputs=("output0",), hidden=1,
           present={"data_lengths": lambda p: p.use_data_lengths, "label_lengths": lambda p: p.use_label_lengths})
 def ctc_loss(data: Tensor, label: Index, data_lengths: Optional[Index] = None, label_lengths: Optional[Index] = None,
@@ -39,10 +53,12 @@ def ctc_loss(data: Tensor, label: Index, data_lengths: Optional[Index] = None, l
         label_lengths = (targets != padding).long().cumprod(1).sum(1)
     if data_lengths is None:
         data_lengths = torch.full((batch,), steps, device=data.device)
+    scores = torch.log_softmax(data, 2)
     # What lies behind a label's end is not looked at, but has to be a class.
-    loss, _ = torch.ops.aten._ctc_loss.Tensor(torch.log_softmax(data, 2), targets.clamp(0, classes - 1),
-                                              data_lengths.long(), label_lengths.long(), blank, True)
-    return torch.where(loss.isinf(), 0, loss)
+    loss, gradient = _ctc(scores.detach(), targets.clamp(0, classes - 1), data_lengths.long(), label_lengths.long(),
+                          blank)
+    linear = (scores * gradient).sum((0, 2))               # has the loss's gradient, and lends it to its value
+    return loss + (linear - linear.detach())
 
 
 @ctc_loss.shapes

@@ -118,7 +118,7 @@ class Instances:
         key = [(t.shape, t.dtype) for t in tensors]
         found = self._made.get(description.number)
         if found is None or found[0] != key:
-            with _user_code(description, "create_operator"):
+            with user_code(description, "create_operator"):
                 found = key, description.create(self._place, tensors)
             self._made[description.number] = found
         return found[1]
@@ -136,7 +136,7 @@ def _current() -> Optional[Instances]:
 
 
 @contextlib.contextmanager
-def _user_code(description: Description, method: str) -> Iterator[None]:
+def user_code(description: Description, method: str) -> Iterator[None]:
     """Around a call of the user's: its exceptions pass, with a note; operators inside it have instances of their own.
     """
     _active.stack.append(None)
@@ -157,7 +157,7 @@ def forward(number: int, training: bool, inputs: list[Tensor], states: list[Tens
     description, instances = _numbered[number], _current() or Instances()
     instance = instances.of(description, [*inputs, *states])
     outputs, new = description.blank(inputs, states), [s.clone() for s in states]
-    with _user_code(description, "forward"):
+    with user_code(description, "forward"):
         instance.forward(training, inputs, outputs, new)
     return [*outputs, *new]
 
@@ -168,7 +168,7 @@ def backward(number: int, heads: list[Tensor], inputs: list[Tensor], outputs: li
     description, instances = _numbered[number], _current() or Instances()
     instance = instances.of(description, [*inputs, *states])
     gradients = [torch.zeros_like(i, memory_format=torch.contiguous_format) for i in inputs]
-    with _user_code(description, "backward"):              # which may write to its outputs; the bound ones stay
+    with user_code(description, "backward"):              # which may write to its outputs; the bound ones stay
         instance.backward(wanted, [h.contiguous() for h in heads], inputs, [o.clone() for o in outputs], gradients,
                           states)
     return gradients

@@ -82,8 +82,10 @@ class Operator:
         Names of the visible outputs.
     hidden : int or callable(params) -> int
         How many outputs MXNet counts in files beyond the visible ones.
-    mutates : sequence of str
+    mutates : sequence of str, or callable(params) -> sequence of str
         Inputs that a training forward replaces; auxiliary states always are.
+    always : bool
+        Whether every forward replaces them, not only a training one.
     loss : bool or callable(params) -> bool
         Whether the gradient ignores the head gradient, so that ``backward()`` needs none.
     count : str
@@ -104,7 +106,8 @@ class Operator:
     def __init__(self, function: Callable[..., Any], name: str, aliases: Sequence[str] = (), *,
                  present: Optional[dict[str, Callable[[Params], bool]]] = None,
                  outputs: Union[Sequence[str], Callable[[Params], Sequence[str]]] = ("output",),
-                 hidden: Union[int, Callable[[Params], int]] = 0, mutates: Sequence[str] = (),
+                 hidden: Union[int, Callable[[Params], int]] = 0,
+                 mutates: Union[Sequence[str], Callable[[Params], Sequence[str]]] = (), always: bool = False,
                  loss: Union[bool, Callable[[Params], bool]] = False, count: Optional[str] = None,
                  names: Callable[[dict[str, Any], int], list[str]] = _numbered,
                  shapes: Optional[ShapeRule] = None,
@@ -119,8 +122,7 @@ class Operator:
         self.shape_rule, self.type_rule = shapes, None  # type: Optional[ShapeRule], Optional[TypeRule]
         self.backward_rule: Optional[BackwardRule] = None
         self._read_signature(function)
-        aux = tuple(i.name for i in self.inputs if i.aux)
-        self.mutates = tuple(mutates) + tuple(name for name in aux if name not in mutates)
+        self._mutates, self.always = mutates, always
 
     def _read_signature(self, function: Callable[..., Any]) -> None:
         hints = typing.get_type_hints(function, include_extras=True)
@@ -214,6 +216,11 @@ class Operator:
         """How many outputs files count beyond the visible ones."""
         return self._hidden(params) if callable(self._hidden) else self._hidden
 
+    def mutated(self, params: Params) -> tuple[str, ...]:
+        """The inputs that a forward replaces, in the order in which their new values follow the outputs."""
+        given = tuple(self._mutates(params) if callable(self._mutates) else self._mutates)
+        return given + tuple(i.name for i in self.inputs if i.aux and i.name not in given)
+
     def ignores_head(self, params: Params) -> bool:
         """Whether the gradient does not depend on the head gradient."""
         return self._loss(params) if callable(self._loss) else bool(self._loss)
@@ -235,12 +242,14 @@ class Operator:
             results = _CustomGradient.apply(self, params, training, *inputs)
         else:
             results = self._call(inputs, params, training)
-        if not self.mutates:
+        mutated = self.mutated(params)
+        if not mutated:
             return results, {}
-        number = len(results) - len(self.mutates)
-        old = dict(zip(self.input_names(params), inputs))
-        replaced = zip(self.mutates, results[number:])
-        return results[:number], {name: new for name, new in replaced if training and new is not old[name]}
+        number = len(results) - len(mutated)
+        if not (training or self.always):
+            return results[:number], {}
+        old = dict(zip(self.input_names(params, len(inputs)), inputs))
+        return results[:number], {name: new for name, new in zip(mutated, results[number:]) if new is not old[name]}
 
     def _call(self, inputs: Sequence[Tensor], params: Params, training: bool) -> tuple[Tensor, ...]:
         settings = dict(vars(params))

@@ -1,7 +1,8 @@
 """Sampling, correlation, columns, and CTC."""
-from tests.parity.rows import Row, between, given, whole
+from tests.parity.rows import Row, between, given
 
 SUMS = dict(rtol=1e-4, atol=1e-5, why="sums of many products, in another order")
+FLOAT = dict(dtypes=("float32",))
 SINGLE = dict(dtypes=("float32",), why="MXNet has it for float32 only")
 IMAGE = (2, 3, 5, 6)
 LABELS = given([[1, 2, 2], [3, 1, 0]], dtype="float32")
@@ -14,15 +15,15 @@ def correlation(size, displacement, **attrs):
 
 
 def columns(image, windows, **attrs):
-    axes = len(image) - 2
-    lines = 3 * 2 ** axes if axes < 3 else 2 ** axes
-    return [Row("im2col", [image], dict(attrs)),
-            Row("col2im", [(2, lines, windows)], dict(attrs, output_size=image[2:]))]
+    lines = (1 if len(image) == 5 else 3) * 2 ** (len(image) - 2)
+    only = dict(sym=False, why="MXNet cannot infer its shapes in a symbol")
+    return [Row("im2col", [image], dict(attrs), **only),
+            Row("col2im", [(2, lines, windows)], dict(attrs, output_size=image[2:]), **only)]
 
 
 ROWS = [
-    Row("GridGenerator", [(2, 6)], dict(transform_type="affine", target_shape=(3, 4)), **SUMS),
-    Row("GridGenerator", [(2, 2, 3, 4)], dict(transform_type="warp")),
+    Row("GridGenerator", [(2, 6)], dict(transform_type="affine", target_shape=(3, 4)), **FLOAT, rtol=1e-4),
+    Row("GridGenerator", [(2, 2, 3, 4)], dict(transform_type="warp"), **FLOAT),
     Row("BilinearSampler", [IMAGE, between(-0.95, 0.95, 2, 2, 4, 3)], **SUMS),
     Row("BilinearSampler", [IMAGE, between(-1.6, 1.6, 2, 2, 4, 3)], **SUMS),
     Row("SpatialTransformer", [IMAGE, (2, 6)], dict(target_shape=(4, 3), transform_type="affine",
@@ -34,22 +35,20 @@ ROWS = [
 
     *columns((2, 3, 7), 5, kernel=(2,), dilate=(2,)),
     *columns((2, 3, 5, 6), 20, kernel=(2, 2)),
-    *columns((2, 3, 5, 6), 12, kernel=(2, 2), stride=(2, 1), pad=(1, 0), dilate=(1, 3)),
+    *columns((2, 3, 5, 6), 9, kernel=(2, 2), stride=(2, 1), pad=(1, 0), dilate=(1, 3)),
     *columns((2, 1, 3, 4, 5), 24, kernel=(2, 2, 2)),
     *columns((2, 1, 3, 4, 5), 30, kernel=(2, 2, 2), stride=(2, 1, 1), pad=(1, 1, 0), dilate=(2, 1, 2)),
 
     Row("CTCLoss", [(5, 2, 4), LABELS], **SINGLE, rtol=1e-5, atol=2e-6),
-    Row("ctc_loss", [(7, 3, 4), whole(0, 4, 3, 5, dtype="int32")], **SINGLE, rtol=1e-5, atol=5e-6),
+    Row("ctc_loss", [(7, 3, 4), given([[1, 2, 3, 2, 1], [3, 3, 0, 0, 0], [0, 0, 0, 0, 0]], dtype="int32")], **SINGLE, rtol=1e-5, atol=5e-6),
     Row("ctc_loss", [(5, 2, 4), given([[0, 2, 1], [0, -1, -1]], dtype="float32")], dict(blank_label="last"), **SINGLE,
         rtol=1e-5, atol=2e-6),
     Row("CTCLoss", [(5, 2, 4), LABELS, given(5, 3, dtype="float32")], dict(use_data_lengths=True), **SINGLE,
         rtol=1e-5, atol=2e-6),
     Row("CTCLoss", [(5, 2, 4), LABELS, given(5, 4, dtype="float32"), given(2, 1, dtype="float32")],
         dict(use_data_lengths=True, use_label_lengths=True), **SINGLE, rtol=1e-5, atol=2e-6),
-    Row("CTCLoss", [(5, 2, 4), LABELS, given(0, 2, dtype="float32")], dict(use_label_lengths=True), nd=False, **SINGLE,
-        rtol=1e-5, atol=2e-6),
 
-    *[Row("IdentityAttachKLSparseReg", [between(0.1, 0.9, *shape), between(0.3, 0.7, 3)], attrs, nd=False,
-          derivative=False, **SINGLE)
+    *[Row("IdentityAttachKLSparseReg", [between(0.1, 0.9, *shape), between(0.3, 0.7, 3)], attrs, nd=False, sym=False,
+          derivative=False, dtypes=("float32",), why="MXNet takes no state by position; see test_vision.py")
       for shape in ((4, 3), (4, 3, 2)) for attrs in ({}, dict(sparseness_target=0.2, penalty=0.5, momentum=0.5))],
 ]

@@ -1,0 +1,48 @@
+"""Layers whose states MXNet makes itself, and other calls that the rows of the tables cannot say."""
+import numpy as np
+import pytest
+
+
+def trained(mx, np, op, attrs, values, states):
+    """Two training steps of a layer whose states are given by name, and a prediction."""
+    symbol = getattr(mx.sym, op)(mx.sym.Variable("data"), name="node", **attrs)
+    executor = symbol.simple_bind(mx.cpu(), data=values["data"].shape, grad_req="write")
+    executor.copy_params_from({k: mx.nd.array(v) for k, v in values.items()},
+                              {k: mx.nd.array(v) for k, v in states.items()})
+    steps = []
+    for _ in range(2):
+        executor.forward(is_train=True)
+        executor.backward([mx.nd.ones(executor.outputs[0].shape)])
+        steps.append([executor.outputs[0].asnumpy(), {k: v.asnumpy() for k, v in executor.grad_dict.items()},
+                      {k: v.asnumpy() for k, v in executor.aux_dict.items()}])
+    return {"steps": steps, "prediction": executor.forward(is_train=False),
+            "names": [symbol.list_arguments(), symbol.list_auxiliary_states(), symbol.list_outputs()],
+            "states": symbol.attr_dict(), "json": symbol.tojson().split("\n")}
+
+
+def uniform(*shape):
+    return np.random.RandomState(1).uniform(0.1, 0.9, shape).astype("float32")
+
+
+@pytest.mark.parametrize("attrs", [{}, {"sparseness_target": 0.2, "penalty": 0.5, "momentum": 0.5}], ids=str)
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2)], ids=str)
+def test_sparse_activity(compare, shape, attrs):
+    compare(trained, dict(op="IdentityAttachKLSparseReg", attrs=attrs, values={"data": uniform(*shape)},
+                          states={"node_moving_avg": uniform(3)}))
+
+
+@pytest.mark.parametrize("attrs", [{}, {"fix_gamma": False}, {"fix_gamma": False, "eps": 0.1, "momentum": 0.5},
+                                   {"fix_gamma": False, "use_global_stats": True}], ids=str)
+def test_batch_norm_v1(compare, attrs):
+    compare(trained, dict(op="BatchNorm_v1", attrs=attrs,
+                          values={"data": uniform(4, 3, 2, 2), "node_gamma": uniform(3), "node_beta": uniform(3)},
+                          states={"node_moving_mean": uniform(3), "node_moving_var": uniform(3)}), rtol=1e-4, atol=1e-5)
+
+
+def test_ctc_with_label_lengths_alone(compare):
+    def case(mx, np, data, label):
+        lengths = mx.nd.array([2, 1])
+        symbol = mx.sym.ctc_loss(mx.sym.Variable("d"), mx.sym.Variable("l"), use_label_lengths=True, name="ctc")
+        return {"by name": mx.nd.ctc_loss(mx.nd.array(data), mx.nd.array(label), label_lengths=lengths,
+                                          use_label_lengths=True), "arguments": symbol.list_arguments()}
+    compare(case, dict(data=uniform(5, 2, 4), label=np.array([[1, 2, 3], [3, 1, 2]], "float32")))
