@@ -18,9 +18,11 @@ from . import (
     monitor,
     name,
     ndarray,
+    operator,
     optimizer,
     random,
     registry,
+    rnn,
     symbol,
     visualization,
 )

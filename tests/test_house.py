@@ -23,7 +23,7 @@ LAYERS = [
     "base context name attribute registry files libinfo",
     "ops lr_scheduler",
     "ndarray random autograd recordio",
-    "nd symbol sym initializer",
+    "nd symbol sym initializer operator",
     "executor",
     "optimizer io image metric kvstore model callback monitor visualization profiler rnn tools",
     "module",

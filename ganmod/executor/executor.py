@@ -51,8 +51,8 @@ class Executor:
                  grad_req: dict[str, str], aux: dict[str, NDArray], outputs: Sequence[torch.Tensor],
                  programs: Optional[ProgramCache] = None) -> None:
         self._symbol, self._ctx, self._grad_req = symbol, ctx, grad_req
-        self.arg_dict, self.aux_dict = args, aux
-        self.grad_dict: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
+        self._args, self._aux = args, aux
+        self._grads: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
         self.outputs = [NDArray(o, ctx) for o in outputs]
         self._names, self._output_names = list(args), symbol.list_outputs()
         self._structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device) for a in (*args.values(),
@@ -69,6 +69,21 @@ class Executor:
         self._mode: Optional[bool] = None
 
     # --- what it holds ---------------------------------------------------------------------------------------------
+
+    @property
+    def arg_dict(self) -> dict[str, NDArray]:
+        """The arguments by name."""
+        return self._args
+
+    @property
+    def grad_dict(self) -> dict[str, Optional[NDArray]]:
+        """The gradients by the name of the argument, ``None`` where there is none."""
+        return self._grads
+
+    @property
+    def aux_dict(self) -> dict[str, NDArray]:
+        """The auxiliary states by name."""
+        return self._aux
 
     @property
     def arg_arrays(self) -> list[NDArray]:

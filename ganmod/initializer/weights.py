@@ -2,15 +2,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable
+from typing import Any, Callable, Optional, Union
 
 import torch
 
 from ..base import require
 from ..ndarray import NDArray
-from .base import Initializer, alias, register
+from ..ops.registry import Params
+from ..ops.rnn import input_size, parameter_slices
+from .base import InitDesc, Initializer, alias, create, register
 
-__all__ = ["Zero", "One", "Constant", "Uniform", "Normal", "Xavier", "MSRAPrelu", "Orthogonal", "Bilinear", "LSTMBias"]
+__all__ = ["Zero", "One", "Constant", "Uniform", "Normal", "Xavier", "MSRAPrelu", "Orthogonal", "Bilinear", "LSTMBias",
+           "FusedRNN"]
 
 
 def _draw(arr: NDArray, fill: Callable[[torch.Tensor], Any]) -> None:
@@ -228,3 +231,40 @@ class LSTMBias(Initializer):
         hidden = arr.shape[0] // 4
         arr[:] = 0.0
         arr[hidden:2 * hidden] = self.forget_bias
+
+
+@register
+class FusedRNN(Initializer):
+    """The vector of all parameters of ``mx.sym.RNN``, each gate's weights and biases as if they were arrays.
+
+    Parameters
+    ----------
+    init : Initializer or str, optional
+        For weights and biases; None means the initializer of the whole network.
+    num_hidden, num_layers, mode, bidirectional
+        As in :class:`ganmod.rnn.FusedRNNCell`.
+    forget_bias : float
+        The biases of an LSTM's forget gates.
+    """
+
+    def __init__(self, init: Optional[Union[Initializer, str]], num_hidden: int, num_layers: int, mode: str,
+                 bidirectional: bool = False, forget_bias: float = 1.0) -> None:
+        init = create(init) if isinstance(init, str) else init
+        super().__init__(init=None if init is None else init.dumps(), num_hidden=num_hidden, num_layers=num_layers,
+                         mode=mode, bidirectional=bidirectional, forget_bias=forget_bias)
+        self._init, self._num_hidden, self._num_layers = init, num_hidden, num_layers
+        self._mode, self._bidirectional, self._forget_bias = mode, bidirectional, forget_bias
+
+    def _init_weight(self, name: str, arr: NDArray) -> None:
+        whole = getattr(name, "global_init", None)
+        settings = Params(mode=self._mode, state_size=self._num_hidden, num_layers=self._num_layers,
+                          bidirectional=self._bidirectional, projection_size=None)
+        for part, place, shape in parameter_slices(settings, input_size(settings, arr.size)):
+            view = arr[place].reshape(shape)
+            if self._mode == "lstm" and part.endswith("_f_bias"):
+                view[:] = self._forget_bias
+            else:
+                init = self._init or whole
+                require(init is not None, f"FusedRNN: {name!r} needs an initializer of its own, or one for the whole "
+                        "network", ValueError)
+                init(InitDesc(part, global_init=whole), view)

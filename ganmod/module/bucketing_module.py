@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 from .. import ndarray as nd
 from .. import symbol as sym
-from ..base import InputError
+from ..base import FileFormatError, InputError
 from ..context import Context
 from ..model import load_params, save_checkpoint
 from ..ndarray import NDArray
@@ -267,7 +267,7 @@ class BucketingModule(BaseModule):
     # --- files -------------------------------------------------------------------------------------------------------
 
     def save_checkpoint(self, prefix: str, epoch: int, remove_amp_cast: bool = False) -> None:
-        """Write ``prefix-EPOCH.params``, ``prefix-KEY-symbol.json`` for each bucket, and their keys as ``prefix.buckets``.
+        """Write ``prefix-EPOCH.params``, ``prefix-KEY-symbol.json`` for each bucket, and the keys, ``prefix.buckets``.
 
         Raises
         ------
@@ -292,8 +292,10 @@ class BucketingModule(BaseModule):
 
         The parameters are there after :meth:`bind`.
         """
-        (array,) = nd.load(f"{prefix}.buckets")
-        keys = [tuple(key) if isinstance(key, list) else key for key in array.asnumpy().tolist()]
+        loaded = nd.load(f"{prefix}.buckets")
+        if not isinstance(loaded, list) or len(loaded) != 1:
+            raise FileFormatError(f"{prefix}.buckets: expected one array of bucket keys")
+        keys = [tuple(key) if isinstance(key, list) else key for key in loaded[0].asnumpy().tolist()]
         return BucketingModule.load_dict({key: sym.load(f"{prefix}-{key}-symbol.json") for key in keys}, sym_gen,
                                          default_bucket_key, *load_params(prefix, epoch), **kwargs)
 

@@ -207,7 +207,7 @@ class SequentialModule(BaseModule):
                 outputs = module.get_outputs()
                 names = self._wired(following, len(outputs))
                 batch = DataBatch(outputs, data_batch.label, getattr(data_batch, "pad", None),
-                                  getattr(data_batch, "index", None), bucket_key=getattr(data_batch, "bucket_key", None),
+                                  bucket_key=getattr(data_batch, "bucket_key", None),
                                   provide_data=[DataDesc(n, o.shape, o.dtype) for n, o in zip(names, outputs)],
                                   provide_label=getattr(data_batch, "provide_label", None))
 

@@ -25,11 +25,12 @@ class Described(_ops.Description):
     """A :class:`CustomOpProp` in terms of tensors."""
 
     def __init__(self, prop: Any, title: str) -> None:
-        names = [list(found()) for found in (prop.list_arguments, prop.list_auxiliary_states, prop.list_outputs)]
-        numbers = iter(range(len(names[0]) + 2 * len(names[2])))
-        heads, inputs, outputs = ([next(numbers) for _ in group] for group in (names[2], names[0], names[2]))
-        used = prop.declare_backward_dependency(heads, inputs, outputs)
-        super().__init__(title, *names, needs_head=bool({*heads} & {*used}))
+        arguments, outputs = list(prop.list_arguments()), list(prop.list_outputs())
+        numbers = iter(range(len(arguments) + 2 * len(outputs)))
+        heads, inputs, results = ([next(numbers) for _ in group] for group in (outputs, arguments, outputs))
+        used = prop.declare_backward_dependency(heads, inputs, results)
+        super().__init__(title, arguments, list(prop.list_auxiliary_states()), outputs,
+                         needs_head=bool({*heads} & {*used}))
         self.prop = prop
         self._latest: dict[str, Any] = {}
 

@@ -112,6 +112,10 @@ class _OlderProp(CustomOpProp):
         if isinstance(op, NDArrayOp):
             self.declare_backward_dependency = op.declare_backward_dependency  # type: ignore[method-assign]
 
+    def infer_type(self, in_type: list[Any]) -> Sequence[Any]:
+        found = next(t for t in in_type if t is not None)
+        return [t or found for t in in_type], [found] * len(self.list_outputs()), []
+
     def create_operator(self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]) -> CustomOp:
         return _OverNumpy(self._op) if isinstance(self._op, NumpyOp) else _OverArrays(self._op)
 

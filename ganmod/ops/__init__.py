@@ -12,6 +12,7 @@ from . import (
                expanding,
                indexing,
                joining,
+               linalg,
                loss,
                matrix,
                norm,
@@ -20,6 +21,7 @@ from . import (
                random,
                reduce,
                rnn,
+               roi,
                sequence,
                shaping,
                slicing,
@@ -28,5 +30,5 @@ from . import (
 from .registry import Operator, find, operator, table
 
 __all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "conv", "creation", "ctc", "custom",
-           "dense", "density", "elemwise", "expanding", "indexing", "joining", "loss", "matrix", "norm", "penalty",
-           "pooling", "random", "reduce", "rnn", "sequence", "shaping", "slicing", "spatial"]
+           "dense", "density", "elemwise", "expanding", "indexing", "joining", "linalg", "loss", "matrix", "norm",
+           "penalty", "pooling", "random", "reduce", "rnn", "roi", "sequence", "shaping", "slicing", "spatial"]

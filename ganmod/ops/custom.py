@@ -155,8 +155,8 @@ def user_code(description: Description, method: str) -> Iterator[None]:
 def forward(number: int, training: bool, inputs: list[Tensor], states: list[Tensor]) -> list[Tensor]:
     """Run the Python operator of that number: its outputs, then the new values of its states."""
     description, instances = _numbered[number], _current() or Instances()
-    instance = instances.of(description, [*inputs, *states])
     outputs, new = description.blank(inputs, states), [s.clone() for s in states]
+    instance = instances.of(description, [*inputs, *states])
     with user_code(description, "forward"):
         instance.forward(training, inputs, outputs, new)
     return [*outputs, *new]
@@ -192,7 +192,7 @@ for _name, _real, _fake in (("python_forward", forward, _fake_forward), ("python
     torch.library.register_fake(f"ganmod::{_name}", _fake, lib=_library)
 
 FORWARD, BACKWARD = torch.ops.ganmod.python_forward.default, torch.ops.ganmod.python_backward.default
-_DIRECT = {FORWARD: forward, BACKWARD: backward}
+_DIRECT: dict[Any, Callable[..., list[Tensor]]] = {FORWARD: forward, BACKWARD: backward}
 
 
 def call_directly(graph: fx.Graph) -> None:
@@ -209,7 +209,8 @@ def _how(opaque: Any, fake: Callable[..., Any], tensors: Sequence[Tensor]) -> Ca
     """How to call: as one opaque call where something looks on, such as the recording of a program."""
     if any(t.is_meta for t in tensors):
         return fake
-    return opaque if torch._C._len_torch_dispatch_stack() else _DIRECT[opaque]
+    direct = _DIRECT[opaque]
+    return opaque if torch._C._len_torch_dispatch_stack() else direct
 
 
 class _Bridge(torch.autograd.Function):

@@ -123,6 +123,7 @@ class Operator:
         self.backward_rule: Optional[BackwardRule] = None
         self._read_signature(function)
         self._mutates, self.always = mutates, always
+        self._aux = tuple(i.name for i in self.inputs if i.aux)
 
     def _read_signature(self, function: Callable[..., Any]) -> None:
         hints = typing.get_type_hints(function, include_extras=True)
@@ -219,7 +220,7 @@ class Operator:
     def mutated(self, params: Params) -> tuple[str, ...]:
         """The inputs that a forward replaces, in the order in which their new values follow the outputs."""
         given = tuple(self._mutates(params) if callable(self._mutates) else self._mutates)
-        return given + tuple(i.name for i in self.inputs if i.aux and i.name not in given)
+        return given + tuple(name for name in self._aux if name not in given)
 
     def ignores_head(self, params: Params) -> bool:
         """Whether the gradient does not depend on the head gradient."""

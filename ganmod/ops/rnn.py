@@ -7,7 +7,7 @@ time steps written out, :func:`unrolled`, are what it means, and what it does wh
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable, Literal, Optional, Sequence
+from typing import Any, Callable, Iterator, Literal, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +18,11 @@ from ..base import AttributeValueError, ShapeError, require
 from .registry import Index, Params, Training, operator
 from .shapes import product
 
-__all__ = ["unrolled"]
+__all__ = ["GATE_NAMES", "unrolled", "input_size", "parameter_slices"]
 
-_GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+#: The parts of each layer's weights and biases, in the order of the rows.
+GATE_NAMES = {"lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o"), "rnn_tanh": ("",), "rnn_relu": ("",)}
+_GATES = {mode: len(names) for mode, names in GATE_NAMES.items()}
 
 
 # --- one layer, step by step -----------------------------------------------------------------------------------------
@@ -297,21 +299,49 @@ def _(p, s):
     if p.use_sequence_length:
         s.sequence_length = (s.data[1],)
         s.data = s.output = (0, s.sequence_length[0], 0)
-    _unify_parameters(p, s)
-
-
-def _unify_parameters(p: Params, s: Any) -> None:
-    """The input size tells the number of parameters, and the other way round."""
-    shapes = [shape for group in _layout(p, 1) for part in group for shape in part]
-    step = _GATES[p.mode] * p.state_size * (2 if p.bidirectional else 1)
-    fixed = sum(map(product, shapes)) - step
     if s.data[2]:
-        s.parameters = (fixed + step * s.data[2],)
+        s.parameters = (_number_of_parameters(p, s.data[2]),)
     elif s.parameters and s.parameters[0]:
-        size, rest = divmod(s.parameters[0] - fixed, step)
-        require(size > 0 and not rest, f"{s.node}: parameters of length {s.parameters[0]} fit no input size; it must be "
-                f"{fixed} + {step} times it", ShapeError)
-        s.data = (0, 0, size)
+        s.data = (0, 0, input_size(p, s.parameters[0]))
+
+
+def _number_of_parameters(p: Params, size: int) -> int:
+    return sum(product(shape) for group in _layout(p, size) for part in group for shape in part)
+
+
+def input_size(p: Params, parameters: int) -> int:
+    """The size I of each step's input, for which an RNN with the attributes `p` has so many parameters.
+
+    Raises
+    ------
+    ShapeError
+        If there is none.
+    """
+    step = _GATES[p.mode] * p.state_size * (2 if p.bidirectional else 1)
+    fixed = _number_of_parameters(p, 1) - step
+    size, rest = divmod(parameters - fixed, step)
+    require(size > 0 and not rest, f"RNN: parameters of length {parameters} fit no input size; the length must be "
+            f"{fixed} + {step} times that", ShapeError)
+    return size
+
+
+def parameter_slices(p: Params, input_size: int) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
+    """What the vector of parameters consists of, in order: name, place and shape of each gate's weights and biases.
+
+    >>> p = Params(mode='gru', state_size=2, num_layers=1, bidirectional=False, projection_size=None)
+    >>> [name for name, _, _ in parameter_slices(p, 3)][:4]
+    ['l0_i2h_r_weight', 'l0_i2h_z_weight', 'l0_i2h_o_weight', 'l0_h2h_r_weight']
+    """
+    layout = _layout(p, input_size)
+    ways, gates, at = ("l", "r") if p.bidirectional else ("l",), GATE_NAMES[p.mode], 0
+    for kind in (0, 1):
+        for k, group in enumerate(layout):
+            for place, shape in zip(("i2h", "h2h"), group[kind]):
+                part = (shape[0] // len(gates), *shape[1:])
+                for gate in gates:
+                    name = f"{ways[k % len(ways)]}{k // len(ways)}_{place}{gate}_{('weight', 'bias')[kind]}"
+                    yield name, slice(at, at + product(part)), part
+                    at += product(part)
 
 
 @rnn.dtypes

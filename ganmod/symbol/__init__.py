@@ -1,4 +1,7 @@
 """``mx.sym``: describing networks."""
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
 from . import methods as _methods
@@ -6,6 +9,10 @@ from . import random
 from .functions import *  # noqa: F403
 from .operators import make_function as _make_function
 from .symbol import Group, Symbol, Variable, apply, load, load_json, var
+
+if _TYPE_CHECKING:
+    def __getattr__(name: str) -> _Any:
+        """The operators, which are filled in from the table below."""
 
 _namespaces.fill(globals(), _make_function)
 split_v2 = _fluent.make_split_v2(globals()["_internal"]._split_v2)

@@ -71,7 +71,8 @@ class Node:
         """The auxiliary states of this node: their names in the operator, and their variables."""
         if self.op is None:
             return []
-        return [(name, entry.node) for name, entry in zip(self.input_names, self.inputs) if self.op.is_aux(name, self.params)]
+        return [(name, entry.node) for name, entry in zip(self.input_names, self.inputs)
+                if self.op.is_aux(name, self.params)]
 
     def outputs(self) -> list[Entry]:
         """An entry for every output."""

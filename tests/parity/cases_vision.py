@@ -1,5 +1,5 @@
 """Sampling, correlation, columns, and CTC."""
-from tests.parity.rows import Row, between, given
+from tests.parity.rows import Row, between, given, whole
 
 SUMS = dict(rtol=1e-4, atol=1e-5, why="sums of many products, in another order")
 FLOAT = dict(dtypes=("float32",))
@@ -16,12 +16,29 @@ def correlation(size, displacement, **attrs):
 
 def columns(image, windows, **attrs):
     lines = (1 if len(image) == 5 else 3) * 2 ** (len(image) - 2)
-    only = dict(sym=False, why="MXNet cannot infer its shapes in a symbol")
+    only = dict(sym=False, nd=len(image) == 4, why="MXNet has two axes only, and not in a symbol")
     return [Row("im2col", [image], dict(attrs), **only),
             Row("col2im", [(2, lines, windows)], dict(attrs, output_size=image[2:]), **only)]
 
 
+BOXES = given([[0, 0.5, 1.5, 2.5, 3.5], [1, -2, 1, 3, 7], [0, 5, 5, 9, 9], [1, 2, 2, 2, 2], [0, 3, 3, 1, 1],
+               [0, 0, 0, 30, 30], [-1, 0, 0, 3, 3]])
+PROPER = given([[0, 0.5, 1.5, 2.5, 3.5], [1, -2, 1, 3, 7], [0, 5, 5, 9, 9], [0, -20, -15, 30, 30], [-1, 0, 0, 3, 3]])
+
+
+def align(channels, boxes, **attrs):
+    return Row("_contrib_ROIAlign", [(2, channels, 6, 5), boxes], dict(spatial_scale=0.7, **attrs), **FLOAT,
+               derivative=False, rtol=1e-4, atol=1e-5, why="the same sums, in another order")
+
+
 ROWS = [
+    *[Row("ROIPooling", [image, BOXES], dict(pooled_size=size, spatial_scale=scale), **FLOAT, derivative=False)
+      for image in ((2, 2, 6, 5), whole(0, 3, 2, 2, 6, 5)) for size, scale in (((2, 3), 1), ((3, 2), 0.7), ((7, 7), 1))],
+    align(2, BOXES, pooled_size=(2, 3)), align(2, BOXES, pooled_size=(3, 2), sample_ratio=2),
+    align(2, PROPER, pooled_size=(2, 3), aligned=True), align(2, PROPER, pooled_size=(2, 2), sample_ratio=3, aligned=True),
+    align(8, BOXES, pooled_size=(2, 2), position_sensitive=True),
+    align(6, BOXES, pooled_size=(3, 1), position_sensitive=True, sample_ratio=2),
+
     Row("GridGenerator", [(2, 6)], dict(transform_type="affine", target_shape=(3, 4)), **FLOAT, rtol=1e-4),
     Row("GridGenerator", [(2, 2, 3, 4)], dict(transform_type="warp"), **FLOAT),
     Row("BilinearSampler", [IMAGE, between(-0.95, 0.95, 2, 2, 4, 3)], **SUMS),

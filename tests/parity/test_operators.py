@@ -6,18 +6,26 @@ import pytest
 from tests.parity.rows import Row, every_row
 
 
+def face(module, op):
+    """An operator's function in ``mx.nd`` or ``mx.sym``: there, in a part such as ``contrib``, or in ``_internal``."""
+    if hasattr(module, op):
+        return getattr(module, op)
+    for part in ("contrib", "linalg", "image", "sparse"):
+        if op.startswith(f"_{part}_"):
+            return getattr(getattr(module, part), op[len(part) + 2:])
+    return getattr(module._internal, op)
+
+
 def imperative(mx, np, op, inputs, attrs):
     """The outputs of ``mx.nd.<op>``."""
-    function = getattr(mx.nd, op) if hasattr(mx.nd, op) else getattr(mx.nd._internal, op)
-    outputs = function(*[mx.nd.array(value, dtype=value.dtype) for value in inputs], **attrs)
+    outputs = face(mx.nd, op)(*[mx.nd.array(value, dtype=value.dtype) for value in inputs], **attrs)
     return {"outputs": outputs if isinstance(outputs, (list, tuple)) else [outputs]}
 
 
 def symbolic(mx, np, op, inputs, attrs, differentiate, train):
     """What ``mx.sym.<op>`` says about itself, and what its executor computes forward and backward."""
     import json
-    function = getattr(mx.sym, op) if hasattr(mx.sym, op) else getattr(mx.sym._internal, op)
-    symbol = function(*[mx.sym.Variable(f"x{k}") for k in range(len(inputs))], name="node", **attrs)
+    symbol = face(mx.sym, op)(*[mx.sym.Variable(f"x{k}") for k in range(len(inputs))], name="node", **attrs)
     values = {f"x{k}": mx.nd.array(value, dtype=value.dtype) for k, value in enumerate(inputs)}
     arguments, auxiliary = symbol.list_arguments(), symbol.list_auxiliary_states()
     written = json.loads(symbol.tojson())

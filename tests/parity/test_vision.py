@@ -2,6 +2,8 @@
 import numpy as np
 import pytest
 
+import ganmod
+
 
 def trained(mx, np, op, attrs, values, states):
     """Two training steps of a layer whose states are given by name, and a prediction."""
@@ -25,9 +27,8 @@ def uniform(*shape):
 
 
 @pytest.mark.parametrize("attrs", [{}, {"sparseness_target": 0.2, "penalty": 0.5, "momentum": 0.5}], ids=str)
-@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2)], ids=str)
-def test_sparse_activity(compare, shape, attrs):
-    compare(trained, dict(op="IdentityAttachKLSparseReg", attrs=attrs, values={"data": uniform(*shape)},
+def test_sparse_activity(compare, attrs):
+    compare(trained, dict(op="IdentityAttachKLSparseReg", attrs=attrs, values={"data": uniform(4, 3)},
                           states={"node_moving_avg": uniform(3)}))
 
 
@@ -46,3 +47,16 @@ def test_ctc_with_label_lengths_alone(compare):
         return {"by name": mx.nd.ctc_loss(mx.nd.array(data), mx.nd.array(label), label_lengths=lengths,
                                           use_label_lengths=True), "arguments": symbol.list_arguments()}
     compare(case, dict(data=uniform(5, 2, 4), label=np.array([[1, 2, 3], [3, 1, 2]], "float32")))
+
+
+@pytest.mark.parametrize("sizes, settings", [
+    ((7,), dict(kernel=(2,), dilate=(2,))), ((7,), dict(kernel=(3,), stride=(2,), pad=(1,))),
+    ((3, 4, 5), dict(kernel=(2, 2, 2))),
+    ((3, 4, 5), dict(kernel=(2, 3, 2), stride=(2, 1, 1), pad=(1, 2, 0), dilate=(2, 1, 2)))], ids=str)
+def test_columns_of_lines_and_volumes(sizes, settings):
+    """col2im is the adjoint of im2col: <im2col(x), y> = <x, col2im(y)>. MXNet has them for images only."""
+    x = ganmod.nd.random.normal(shape=(2, 3, *sizes))
+    columns = ganmod.nd.im2col(x, **settings)
+    y = ganmod.nd.random.normal(shape=columns.shape)
+    image = ganmod.nd.col2im(y, output_size=sizes, **settings)
+    np.testing.assert_allclose((columns * y).sum().asscalar(), (x * image).sum().asscalar(), rtol=1e-4)
