@@ -264,7 +264,7 @@ class FusedRNN(Initializer):
             if self._mode == "lstm" and part.endswith("_f_bias"):
                 view[:] = self._forget_bias
             else:
-                init = self._init or whole
+                init: Any = self._init or whole
                 require(init is not None, f"FusedRNN: {name!r} needs an initializer of its own, or one for the whole "
                         "network", ValueError)
                 init(InitDesc(part, global_init=whole), view)

@@ -102,13 +102,13 @@ def _parted(inputs: Sequence[Tensor], mode: str) -> tuple[Tensor, Tensor, Option
 def _fused(inputs: Sequence[Tensor], lengths: Optional[Tensor], mode: str, bidirectional: bool) -> list[Tensor]:
     data, state, cell, weights = _parted(inputs, mode)
     settings = True, 1, 0.0, True, bidirectional          # biases, layers, dropout, keep what backward needs
-    kernel = getattr(torch._VF, mode)  # type: ignore[attr-defined]
+    kernel = getattr(torch._VF, mode)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="RNN module weights")   # cuDNN copies them together
         if lengths is None:
             return list(kernel(data, state if cell is None else (state, cell), weights, *settings, False))
         packed = packing.pack_padded_sequence(data, lengths.long().cpu(), enforce_sorted=False)
-        order, back = packed.sorted_indices, packed.unsorted_indices
+        order, back = torch.as_tensor(packed.sorted_indices), torch.as_tensor(packed.unsorted_indices)
         sorted_states = [s.index_select(1, order) for s in (state, cell) if s is not None]
         output, *last = kernel(packed.data, packed.batch_sizes,
                                sorted_states[0] if cell is None else sorted_states, weights, *settings)
@@ -186,8 +186,8 @@ def _second_gradient(ctx: Any, grads: Sequence[Tensor]) -> Any:
         heads, inputs = own[:ctx.heads], own[ctx.heads:]
         first = torch.autograd.grad(unrolled(inputs, *rest), inputs, heads, create_graph=True)
         second = torch.autograd.grad(first, own, list(grads), create_graph=torch.is_grad_enabled(), allow_unused=True)
-    second = [torch.zeros_like(o) if g is None else g for g, o in zip(second, own)]
-    return second[:ctx.heads], second[ctx.heads:], None, None, None, None
+    filled = [torch.zeros_like(o) if g is None else g for g, o in zip(second, own)]
+    return filled[:ctx.heads], filled[ctx.heads:], None, None, None, None
 
 
 _rnn_layer.register_autograd(_layer_gradient, setup_context=_keep)

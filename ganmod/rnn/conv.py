@@ -14,7 +14,7 @@ from .cells import gru_step, lstm_step
 __all__ = ["BaseConvRNNCell", "ConvRNNCell", "ConvLSTMCell", "ConvGRUCell"]
 
 Pair = tuple[int, ...]
-_LEAKY = functools.partial(sym.LeakyReLU, act_type="leaky", slope=0.2)
+_LEAKY: Any = functools.partial(sym.LeakyReLU, act_type="leaky", slope=0.2)
 
 
 class BaseConvRNNCell(BaseRNNCell):

@@ -1,6 +1,5 @@
 """``mx.sym``: describing networks."""
-from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
+import typing as _typing
 
 from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
@@ -10,8 +9,8 @@ from .functions import *  # noqa: F403
 from .operators import make_function as _make_function
 from .symbol import Group, Symbol, Variable, apply, load, load_json, var
 
-if _TYPE_CHECKING:
-    def __getattr__(name: str) -> _Any:
+if _typing.TYPE_CHECKING:
+    def __getattr__(name: str) -> _typing.Any:
         """The operators, which are filled in from the table below."""
 
 _namespaces.fill(globals(), _make_function)

@@ -1,5 +1,5 @@
 """A language model over sentences of several lengths: LSTM cells unrolled for each bucket, one set of parameters."""
-import sys
+import random
 import zlib
 
 import mxnet as mx
@@ -23,7 +23,6 @@ for _ in range(160):                                    # each word follows from
     sentences.append(words)
 mx.random.seed(1)
 np.random.seed(1)
-import random  # noqa: E402
 random.seed(1)
 batches = mx.rnn.BucketSentenceIter(sentences, batch_size=16, buckets=[5, 8], invalid_label=0)
 

@@ -15,4 +15,5 @@ for use_linear in (True, False):
     model = mx.mod.Module(net, label_names=["svm_label"])
     model.fit(train, num_epoch=3, initializer=mx.init.Constant(0.01), optimizer="adagrad",
               optimizer_params={"learning_rate": 0.1})
-    result[str(use_linear)] = {"score": model.score(test, "acc"), "weight": model.get_params()[0]["fc_weight"].asnumpy()}
+    result[str(use_linear)] = {"score": model.score(test, "acc"),
+                               "weight": model.get_params()[0]["fc_weight"].asnumpy()}
