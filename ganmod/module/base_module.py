@@ -219,7 +219,8 @@ class BaseModule:
         >>> print('%.2f' % mod.get_params()[0]['fullyconnected0_weight'].asscalar())
         2.00
         """
-        fitting.fit(self, {name: value for name, value in locals().items() if name != "self"})
+        given = dict(locals())
+        fitting.fit(given.pop("self"), given)
 
     def score(self, eval_data: Any, eval_metric: Any, num_batch: Optional[int] = None, batch_end_callback: Any = None,
               score_end_callback: Any = None, reset: bool = True, epoch: int = 0,
@@ -246,8 +247,9 @@ class BaseModule:
         list of (str, float)
             The metric's names and values.
         """
+        given = dict(locals())
         self._require("score", params=True)
-        return fitting.score(self, {name: value for name, value in locals().items() if name != "self"})
+        return fitting.score(given.pop("self"), given)
 
     def iter_predict(self, eval_data: DataIter, num_batch: Optional[int] = None, reset: bool = True,
                      sparse_row_id_fn: Any = None) -> Iterator[tuple[list[NDArray], int, DataBatch]]:

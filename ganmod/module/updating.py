@@ -17,12 +17,14 @@ from .executor_group import DataParallelExecutorGroup
 
 __all__ = ["UpdatingModule"]
 
+_MOST_ON_STORE = 16 << 20          # elements of a parameter
+
 
 class UpdatingModule(BaseModule):
     """A module over an executor group, with an optimizer: on a kvstore, or an updater of its own.
 
-    Gradients of several devices meet in the kvstore, which updates its copy of the parameters and hands it out; a
-    single device is updated in place.
+    Gradients of several devices or workers meet in the kvstore, which updates its copy of the parameters and hands it
+    out; a single device is updated in place.
     """
 
     _symbol: Symbol
@@ -30,6 +32,7 @@ class UpdatingModule(BaseModule):
     _exec_group: DataParallelExecutorGroup
     _arg_params: Optional[dict[str, NDArray]]
     _params_dirty: bool
+    _compression_params: Optional[dict[str, Any]]
 
     def __init__(self, logger: Any = logging) -> None:
         super().__init__(logger)
@@ -49,11 +52,13 @@ class UpdatingModule(BaseModule):
         Parameters
         ----------
         kvstore : str or KVStore
-            Where gradients of several devices meet.
+            Where gradients of several devices meet; with ``'dist_sync'``, those of several workers, which begin with
+            the parameters of worker 0.
         optimizer : str or Optimizer
             The rule, by name or as an instance.
         optimizer_params : dict or pairs
-            Its settings, when it is given by name; ``rescale_grad`` defaults to 1 / batch size.
+            Its settings, when it is given by name; ``rescale_grad`` defaults to 1 / batch size, that of all workers
+            together with ``'dist_sync'``.
         force_init : bool
             Start anew although there is one.
         """
@@ -64,8 +69,9 @@ class UpdatingModule(BaseModule):
         if self._params_dirty:
             self._sync_params_from_devices()
         store = self._created_store(kvstore)
-        on_store = store is not None
-        rescale = 1.0 / (self._exec_group.batch_size * (store.num_workers if store is not None else 1))
+        on_store = store is not None and self._is_updated_on(store)
+        summed = store is not None and "dist" in store.type and "_sync" in store.type
+        rescale = 1.0 / (self._exec_group.batch_size * (store.num_workers if store is not None and summed else 1))
         names = self._update_names(on_store)
         if isinstance(optimizer, str):
             optimizer = opt.create(optimizer, sym=self._symbol, param_idx2name=names,
@@ -81,28 +87,40 @@ class UpdatingModule(BaseModule):
         self._optimizer, self._kvstore, self._update_on_kvstore = optimizer, store, on_store
         self._updater = None if on_store else opt.get_updater(optimizer)
         if store is not None:
-            self._fill_store(store, optimizer)
+            self._fill_store(store, optimizer if on_store else None)
         self.optimizer_initialized = True
         if self._preload_opt_states is not None:
             self.load_optimizer_states(self._preload_opt_states)
             self._preload_opt_states = None
 
     def _created_store(self, kvstore: Any) -> Optional[kv.KVStore]:
-        """The store to update on; none is needed for one device."""
-        if kvstore is None or isinstance(kvstore, str) and len(self._context) == 1:
-            return None
-        return kv.create(kvstore) if isinstance(kvstore, str) else kvstore
+        """The store where gradients meet; none is needed for one device of one worker."""
+        if kvstore is None or isinstance(kvstore, kv.KVStore):
+            return kvstore
+        if not isinstance(kvstore, str):
+            raise InputError(f"kvstore must be KVStore, str or None, got {type(kvstore).__name__}")
+        return None if len(self._context) == 1 and "dist" not in kvstore.lower() else kv.create(kvstore)
+
+    def _is_updated_on(self, store: kv.KVStore) -> bool:
+        """Whether the store runs the optimizer; as in MXNet, ``'local'`` leaves that of large parameters to devices."""
+        largest = max((arrays[0].size for arrays in self._exec_group.param_arrays), default=0)
+        return store.is_capable("optimizer") and not (store.type == "local" and largest > _MOST_ON_STORE)
 
     def _update_names(self, on_store: bool) -> dict[Any, str]:
         """The index under which the optimizer knows each parameter, on each device where they update themselves."""
         devices = 1 if on_store else len(self._context)
         return {i * devices + k: name for k in range(devices) for i, name in enumerate(self._exec_group.param_names)}
 
-    def _fill_store(self, store: kv.KVStore, optimizer: opt.Optimizer) -> None:
-        store.set_optimizer(optimizer)
-        for index, arrays in enumerate(self._exec_group.param_arrays):
-            store.init(index, arrays[0])
-            store.pull(index, arrays)
+    def _fill_store(self, store: kv.KVStore, optimizer: Optional[opt.Optimizer]) -> None:
+        """Put the parameters into the store, by name; its own go to every device."""
+        if self._compression_params:
+            store.set_gradient_compression(self._compression_params)
+        names, arrays = list(self._exec_group.param_names), list(self._exec_group.param_arrays)
+        store.init(names, [group[0] for group in arrays])
+        store.pull(names, arrays)
+        self._params_dirty = self._params_dirty or store.num_workers > 1
+        if optimizer is not None:
+            store.set_optimizer(optimizer)
 
     def borrow_optimizer(self, shared_module: "UpdatingModule") -> None:
         """Use the optimizer and its states of another module with the same parameters."""
@@ -142,11 +160,11 @@ class UpdatingModule(BaseModule):
                    if grads[0] is not None]
         if not trained:
             return
-        if self._update_on_kvstore:
-            assert self._kvstore is not None
-            keys = [i for i, _, _ in trained]
+        if self._kvstore is not None:
+            keys = [group.param_names[i] for i, _, _ in trained]
             self._kvstore.push(keys, [grads for _, _, grads in trained])
-            self._kvstore.pull(keys, [weights for _, weights, _ in trained])
+            self._kvstore.pull(keys, [(weights if self._update_on_kvstore else grads) for _, weights, grads in trained])
+        if self._update_on_kvstore:
             return
         assert self._updater is not None
         devices = len(self._context)

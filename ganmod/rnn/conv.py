@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 from .. import symbol as sym
 from ..base import InputError, require
@@ -14,7 +14,8 @@ from .cells import gru_step, lstm_step
 __all__ = ["BaseConvRNNCell", "ConvRNNCell", "ConvLSTMCell", "ConvGRUCell"]
 
 Pair = tuple[int, ...]
-_LEAKY: Any = functools.partial(sym.LeakyReLU, act_type="leaky", slope=0.2)
+_leaky_relu: Callable[..., Symbol] = sym.LeakyReLU
+_LEAKY = functools.partial(_leaky_relu, act_type="leaky", slope=0.2)
 
 
 class BaseConvRNNCell(BaseRNNCell):

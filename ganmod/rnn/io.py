@@ -107,7 +107,7 @@ class BucketSentenceIter(DataIter):
         self.major_axis = layout.find("N")
         require(layout in ("NT", "TN"), f"Invalid layout {layout}: Must by NT (batch major) or TN (time major)",
                 InputError)
-        self.buckets = sorted(buckets)
+        self.buckets = sorted(set(buckets))
         self.invalid_label, self.dtype, self.layout = invalid_label, dtype, layout
         self.data_name, self.label_name = data_name, label_name
         self.data = self._fill_buckets(sentences)
@@ -122,7 +122,7 @@ class BucketSentenceIter(DataIter):
         self.reset()
 
     def _fill_buckets(self, sentences: Sequence[Sequence[int]]) -> list[np.ndarray[Any, Any]]:
-        """For each bucket its sentences, filled up, one per row."""
+        """For each bucket its sentences, filled up, one per row; empty buckets go."""
         rows: list[list[np.ndarray[Any, Any]]] = [[] for _ in self.buckets]
         left_out = 0
         for sentence in sentences:
@@ -133,9 +133,11 @@ class BucketSentenceIter(DataIter):
             row = np.full((self.buckets[k],), self.invalid_label, dtype=self.dtype)
             row[:len(sentence)] = sentence
             rows[k].append(row)
+        self.buckets = [length for length, filled in zip(self.buckets, rows) if filled]
         if left_out:
             logging.warning("discarded %d sentences longer than the largest bucket.", left_out)
-        return [np.asarray(r, dtype=self.dtype) for r in rows]
+        require(self.buckets, "BucketSentenceIter: no sentence fits into a bucket", InputError)
+        return [np.asarray(filled, dtype=self.dtype) for filled in rows if filled]
 
     def _describe(self, name: str, length: int) -> DataDesc:
         shape = (self.batch_size, length) if self.major_axis == 0 else (length, self.batch_size)
@@ -149,8 +151,7 @@ class BucketSentenceIter(DataIter):
         for rows in self.data:
             np.random.shuffle(rows)
             label = np.full_like(rows, self.invalid_label)
-            if rows.size:
-                label[:, :-1] = rows[:, 1:]
+            label[:, :-1] = rows[:, 1:]
             self.nddata.append(nd.array(rows, dtype=self.dtype))
             self.ndlabel.append(nd.array(label, dtype=self.dtype))
 

@@ -22,8 +22,8 @@ def columns(image, windows, **attrs):
 
 
 BOXES = given([[0, 0.5, 1.5, 2.5, 3.5], [1, -2, 1, 3, 7], [0, 5, 5, 9, 9], [1, 2, 2, 2, 2], [0, 3, 3, 1, 1],
-               [0, 0, 0, 30, 30], [-1, 0, 0, 3, 3]])
-PROPER = given([[0, 0.5, 1.5, 2.5, 3.5], [1, -2, 1, 3, 7], [0, 5, 5, 9, 9], [0, -20, -15, 30, 30], [-1, 0, 0, 3, 3]])
+               [0, 0, 0, 30, 30]])
+PROPER = given([[0, 0.5, 1.5, 2.5, 3.5], [1, -2, 1, 3, 7], [0, 5, 5, 9, 9], [0, -20, -15, 30, 30]])
 
 
 def align(channels, boxes, **attrs):
@@ -68,4 +68,17 @@ ROWS = [
     *[Row("IdentityAttachKLSparseReg", [between(0.1, 0.9, *shape), between(0.3, 0.7, 3)], attrs, nd=False, sym=False,
           derivative=False, dtypes=("float32",), why="MXNet takes no state by position; see test_vision.py")
       for shape in ((4, 3), (4, 3, 2)) for attrs in ({}, dict(sparseness_target=0.2, penalty=0.5, momentum=0.5))],
+
+    *[Row("_contrib_BilinearResize2D", [(2, 3, 5, 6)], attrs, **SUMS) for attrs in (
+        dict(height=3, width=4), dict(height=8, width=9), dict(height=7, width=3, align_corners=False),
+        dict(height=9, width=12, align_corners=False), dict(scale_height=1.5, scale_width=0.7), dict(height=1, width=1),
+        dict(scale_height=2.2, scale_width=0.7, mode="odd_scale"), dict(mode="to_even_up"), dict(mode="to_even_down"),
+        dict(mode="to_odd_up", align_corners=False), dict(mode="to_odd_down"))],
+    Row("_contrib_BilinearResize2D", [(2, 3, 5, 6), (1, 2, 4, 7)], dict(mode="like"), **SUMS),
+    *[Row("_contrib_AdaptiveAvgPooling2D", [(2, 3, 5, 6)], attrs, **SUMS) for attrs in (
+        {}, dict(output_size=1), dict(output_size=3), dict(output_size=(2, 4)), dict(output_size=(7, 8)))],
+    *[Row(op, [(4, 3, 2, 2), (3,), (3,), (3,), between(0.5, 2, 3)], attrs, nd=False, rtol=1e-4, atol=1e-5, **FLOAT,
+          derivative=False, train=train, grad=train) for train in (True, False) for op, more in (
+              ("_contrib_SyncBatchNorm", dict(key="bn")), ("_contrib_BatchNormWithReLU", {})) for attrs in (
+                  more, dict(more, fix_gamma=False), dict(more, fix_gamma=False, use_global_stats=True, eps=0.01))],
 ]

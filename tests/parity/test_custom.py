@@ -1,4 +1,8 @@
-"""Operators of one's own under both libraries: the same classes, the same numbers, names, calls and files."""
+"""Operators of one's own under both libraries: the same classes, the same numbers, names, calls and files.
+
+MXNet itself cannot bind an operator with two outputs and a state ("Storage type inconsistent"), and ends the process
+where a constructor does not take its attributes.
+"""
 import warnings
 
 import pytest
@@ -113,7 +117,7 @@ def test_a_softmax_loss(compare):
         compare(case)
 
 
-@pytest.mark.parametrize("attributes", [{}, {"outputs": 2}, {"state": True}, {"state": True, "outputs": "2"}], ids=str)
+@pytest.mark.parametrize("attributes", [{}, {"outputs": 2}, {"state": True}], ids=str)
 def test_a_sigmoid(compare, attributes):
     def case(mx, np, attributes):
         log = defined(mx, np)
@@ -160,7 +164,7 @@ def test_gradients_as_asked_for(compare):
 def test_files(compare):
     def case(mx, np):
         log = defined(mx, np)
-        net = mx.sym.Custom(mx.sym.Variable("data"), op_type="sigmoid", outputs=2, state="True", name="sig")
+        net = mx.sym.Custom(mx.sym.Variable("data"), op_type="sigmoid", state="True", name="sig")
         again = mx.sym.load_json(net.tojson())
         return {"json": again.tojson(), "ran": driven(mx, np, again, data=(2, 2)), "log": log}
     compare(case)
@@ -194,12 +198,12 @@ def test_arrays(compare):
         y.backward()
         found += [y, x.grad.asnumpy()]
         with mx.autograd.record():
-            one, two = mx.nd.Custom(x, mean, op_type="sigmoid", outputs=2, state=True)
-            z = one * two
+            one, two = mx.nd.Custom(x, op_type="sigmoid", outputs=2)
+            z = one * two * mx.nd.Custom(x, mean, op_type="sigmoid", state=True)
         z.backward()
         found += [one, two, x.grad.asnumpy(), mean, mx.nd.Custom(x, op_type="sigmoid")]
         mx.nd.waitall()
-        return {"found": found, "log": log}
+        return {"found": found, "log": sorted(map(str, log))}
     compare(case)
 
 
@@ -228,10 +232,25 @@ def test_training(compare):
     compare(case, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["NumpyOp", "NDArrayOp"])
-def test_the_older_classes(compare, kind):
-    def case(mx, np, kind):
-        class Softmax(getattr(mx.operator, kind)):
+def bound(mx, op, net, **shapes):
+    """Every array after a forward and a backward, and what the symbol says of itself."""
+    args = {name: mx.nd.array([0, 1, 1]) if shape == (3,) else mx.nd.arange(6).reshape(shape) / 3
+            for name, shape in shapes.items()}
+    grads = {name: mx.nd.zeros(shape) for name, shape in shapes.items()}
+    executor = net.bind(mx.cpu(), args, grads)
+    executor.forward(is_train=True)
+    mx.nd.waitall()
+    executor.backward(mx.nd.ones(executor.outputs[0].shape))
+    mx.nd.waitall()
+    other = op.get_symbol(mx.sym.Variable("data"))
+    return {"output": executor.outputs[0], "gradients": grads, "types": net.infer_type(data="float32"),
+            "names": net.list_arguments() + net.list_outputs(), "automatic": [other.name, *other.list_arguments()],
+            "keys": sorted(net.list_attr())}
+
+
+def test_numpy_op(compare):
+    def case(mx, np):
+        class Softmax(mx.operator.NumpyOp):
             def __init__(self):
                 super(Softmax, self).__init__(False)
 
@@ -242,31 +261,36 @@ def test_the_older_classes(compare, kind):
                 return [in_shape[0], (in_shape[0][0],)], [in_shape[0]]
 
             def forward(self, in_data, out_data):
-                y = np.exp(in_data[0] if kind == "NumpyOp" else in_data[0].asnumpy())
-                out_data[0][:] = y / y.sum(axis=1, keepdims=True)
+                out_data[0][:] = np.exp(in_data[0])
+                out_data[0] /= out_data[0].sum(axis=1, keepdims=True)
 
             def backward(self, out_grad, in_data, out_data, in_grad):
-                y, label = (a if kind == "NumpyOp" else a.asnumpy() for a in (out_data[0], in_data[1]))
-                y = y.copy()
-                y[np.arange(len(y)), label.astype(int)] -= 1
-                in_grad[0][:] = y
+                in_grad[0][:] = out_data[0]
+                in_grad[0][np.arange(3), in_data[1].astype(int)] -= 1
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             op = Softmax()
-        net = op(data=mx.sym.Variable("data") * 2, name="soft")
-        other = op.get_symbol(mx.sym.Variable("data"))
-        x, label = mx.nd.array([[1, 2, 3], [4, 6, 5]]), mx.nd.array([2, 0])
-        grads = {"data": mx.nd.zeros((2, 3)), "soft_label": mx.nd.zeros((2,))}
-        executor = net.bind(mx.cpu(), {"data": x, "soft_label": label}, grads)
-        executor.forward(is_train=True)
-        mx.nd.waitall()
-        executor.backward()
-        mx.nd.waitall()
-        return {"output": executor.outputs[0], "gradients": grads, "names": net.list_arguments() + net.list_outputs(),
-                "automatic": [other.name, *other.list_arguments()], "warned": bool(caught),
-                "types": net.infer_type(data="float32"), "keys": sorted(net.list_attr())}
-    compare(case, {"kind": kind})
+        found = bound(mx, op, op(data=mx.sym.Variable("data") * 2, name="soft"), data=(3, 2), soft_label=(3,))
+        return {**found, "warned": bool(caught)}
+    compare(case)
+
+
+def test_ndarray_op(compare):
+    """Without numpy arrays, for which MXNet waits for ever here."""
+    def case(mx, np):
+        class Square(mx.operator.NDArrayOp):
+            def forward(self, in_data, out_data):
+                out_data[0][:] = in_data[0] * in_data[0]
+
+            def backward(self, out_grad, in_data, out_data, in_grad):
+                in_grad[0][:] = 2 * in_data[0] * out_grad[0]
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            op = Square()
+        return bound(mx, op, op(mx.sym.Variable("data") * 2, name="square"), data=(3, 2))
+    compare(case)
 
 
 def test_defaults_of_the_base_classes(compare):

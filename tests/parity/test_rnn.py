@@ -93,6 +93,7 @@ def computed(mx, np, text, shape, settings):
     import warnings
     warnings.simplefilter("ignore")
     net, _ = unrolled(mx, cell_of(mx, text), mx.sym.Variable("data"), length=3, **settings)
+    net = mx.sym.Group([output * 1 for output in net])       # MXNet loses heads of what is an output and a state
     shapes = dict(zip(net.list_arguments(), net.infer_shape(data=shape)[0]))
     random = np.random.RandomState(3)
     values = {name: mx.nd.array(random.uniform(-0.7, 0.7, shapes[name])) for name in sorted(shapes)}
@@ -298,7 +299,7 @@ def inferred(mx, np, attrs, known):
 
 
 @pytest.mark.parametrize("known", [
-    dict(d=(5, 2, 4)), dict(d=(0, 0, 4)), dict(d=(5, 0, 4)), {}, dict(r_state=(2, 2, 3)), dict(d=(5, 2)),
+    dict(d=(5, 2, 4)), dict(d=(0, 0, 4)), dict(d=(5, 0, 4)), {}, dict(r_state=(2, 2, 0)), dict(d=(5, 2)),
     dict(d=(5, 2, 4), r_state=(2, 1, 3)), dict(d=(5, 2, 4), r_parameters=(7,))], ids=str)
 @pytest.mark.parametrize("attrs", [
     dict(mode="lstm", state_size=3, num_layers=2), dict(mode="gru", state_size=3, num_layers=2),

@@ -27,14 +27,14 @@ def sliced(mx):
 
 
 def rows(mx):
-    return mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, flatten=False, name="a_long_name" * 8)
+    return mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, name="a_long_name" * 8)
 
 
 SUMMARIES = [
     ("lenet", {"data": (1, 1, 28, 28)}, {}), ("lenet", {"data": (2, 1, 28, 28), "softmax_label": (2,)},
                                               {"line_length": 80, "positions": [.3, .6, .8, 1.]}),
     ("lenet", {"data": (2, 1, 28, 28)}, {"line_length": 100, "positions": [40, 60, 80, 100]}),
-    ("branches", {"data": (2, 4, 8, 8)}, {}), ("sliced", {"data": (2, 4)}, {}), ("rows", {"data": (2, 3, 5)}, {}),
+    ("branches", {"data": (2, 4, 8, 8)}, {}), ("sliced", {"data": (2, 4)}, {}), ("rows", {"data": (2, 3)}, {}),
 ]
 
 
