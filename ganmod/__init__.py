@@ -21,6 +21,7 @@ from . import (
     operator,
     optimizer,
     random,
+    recordio,
     registry,
     rnn,
     symbol,

@@ -1,6 +1,7 @@
 """Every row of the operator tables on its own: what holds for any operator, without MXNet."""
 from __future__ import annotations
 
+import doctest
 import inspect
 
 import numpy as np
@@ -39,6 +40,14 @@ def outputs(row: Row, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
 def scattered(tensor: torch.Tensor) -> torch.Tensor:
     """The same values, every second element of a larger memory."""
     return torch.stack([tensor, tensor], -1)[..., 0]
+
+
+@pytest.mark.parametrize("op", [op for op in OPERATORS if ">>>" in (op.__doc__ or "")], ids=lambda op: op.name)
+def test_examples(op: Operator):
+    """The examples of the docstrings; pytest does not find them, as operators are no functions."""
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    example = doctest.DocTestParser().get_doctest(op.__doc__, {}, op.name, None, 0)
+    assert doctest.DocTestRunner(optionflags=options).run(example).failed == 0
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -101,8 +110,8 @@ def test_every_operator_says_what_it_does(op: Operator):
     assert op.__doc__ and op.__doc__.strip().endswith(tuple(".]:)`'0123456789"))
 
 
-# Random operators have tests of their own; `_square_sum` is for sparse arrays only in MXNet.
-ELSEWHERE = {"_square_sum", "_shuffle", "_scatter_set_nd"}
+# Random operators and those written in Python have tests of their own; `_square_sum` is for sparse arrays in MXNet.
+ELSEWHERE = {"Custom", "_Native", "_NDArray", "_square_sum", "_shuffle", "_scatter_set_nd"}
 
 
 def test_every_operator_has_a_row():

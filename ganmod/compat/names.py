@@ -49,7 +49,7 @@ def removed_numpy_names() -> Iterator[None]:
     missing = [name for name in _REMOVED if name not in vars(np)]
     for name in missing:
         setattr(np, name, _REMOVED[name])
-    np.fromstring = _fromstring
+    setattr(np, "fromstring", _fromstring)  # noqa: B010  the stub's overloads leave the binary mode out
     try:
         yield
     finally:

@@ -1,13 +1,15 @@
 """``import mxnet``, and any module below it, made to find ganmod."""
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any, Optional, Sequence
 
+from ..ops.namespaces import Space
 from .names import LACKING
 
 __all__ = ["install", "uninstall"]
@@ -84,9 +86,9 @@ def _counterpart(fullname: str) -> ModuleType:
             except (ModuleNotFoundError, AttributeError):
                 raise ModuleNotFoundError(f"{fullname} has no counterpart in ganmod", name=fullname) from None
         found = child
-    if isinstance(found, SimpleNamespace):                 # mx.nd.contrib and kin
+    if isinstance(found, Space):                           # mx.nd.contrib and kin
         module = ModuleType(fullname)
-        vars(module).update(vars(found))
+        module.__getattr__ = functools.partial(getattr, found)  # type: ignore[method-assign]
         return module
     if not isinstance(found, ModuleType):
         raise ModuleNotFoundError(f"{fullname} is no module", name=fullname)

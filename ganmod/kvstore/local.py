@@ -9,6 +9,7 @@ from .. import optimizer as opt
 from ..base import InputError, MXNetError, StateError
 from ..files import write_atomically
 from ..ndarray.ndarray import NDArray
+from ..optimizer.updater import read_states
 from .compression import TwoBit, checked_parameters
 
 __all__ = ["KVStore", "Key", "LOCAL_TYPES"]
@@ -193,9 +194,7 @@ class KVStore:
 
     def load_optimizer_states(self, fname: str) -> None:
         """Read the states of the optimizer from a file."""
-        updater = self._optimizer_updater("load")
-        with open(fname, "rb") as stream:
-            updater.set_states(stream.read())
+        read_states(self._optimizer_updater("load"), fname)
 
     def _optimizer_updater(self, what: str) -> opt.Updater:
         if not isinstance(self._updater, opt.Updater):

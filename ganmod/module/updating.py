@@ -11,6 +11,7 @@ from ..base import InputError, StateError
 from ..context import Context
 from ..files import write_atomically
 from ..ndarray import NDArray
+from ..optimizer.updater import read_states
 from ..symbol import Symbol
 from .base_module import BaseModule
 from .executor_group import DataParallelExecutorGroup
@@ -148,8 +149,7 @@ class UpdatingModule(BaseModule):
             self._kvstore.load_optimizer_states(fname)
         else:
             assert self._updater is not None
-            with open(fname, "rb") as stream:
-                self._updater.set_states(stream.read())
+            read_states(self._updater, fname)
 
     def update(self) -> None:
         """Change the parameters by their gradients, as the optimizer says."""

@@ -10,6 +10,6 @@ from .manipulation import *  # noqa: F403
 from .ndarray import NDArray, from_torch
 from .operators import make_function as _make_function
 
-_namespaces.fill(globals(), _make_function)
-split_v2 = _fluent.make_split_v2(globals()["_internal"]._split_v2)
-_fluent.attach(NDArray, globals())
+_get = _namespaces.fill(globals(), _make_function)
+split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)
+_fluent.attach(NDArray, _get)

@@ -26,7 +26,7 @@ from ..base import FileFormatError, InputError, dtype_name
 from ..context import Context, cpu, num_gpus
 from .ndarray import NDArray
 
-__all__ = ["save", "to_bytes", "load", "load_frombuffer"]
+__all__ = ["save", "to_bytes", "load", "load_frombuffer", "array_from_bytes"]
 
 Path = Union[str, "os.PathLike[str]"]
 Saved = Union[NDArray, list[NDArray], tuple[NDArray, ...], dict[str, NDArray]]
@@ -131,6 +131,22 @@ def load_frombuffer(buf: Union[bytes, bytearray, memoryview]) -> Loaded:
         raise InputError(f"load_frombuffer() takes bytes, got {type(buf).__name__}")
     content = bytes(buf)
     return _Reader(io.BytesIO(content), len(content), "<buffer>").read_file()
+
+
+def array_from_bytes(content: bytes) -> NDArray:
+    """One array, as it stands in a file: without the file's header.
+
+    Raises
+    ------
+    FileFormatError
+        If it is truncated or damaged, or something follows it.
+    """
+    reader = _Reader(io.BytesIO(content), len(content), "<array>")
+    reader.what = "an array"
+    array = reader.read_array()
+    if reader.left:
+        raise reader.wrong(f"{reader.left} bytes follow")
+    return array
 
 
 class _Reader:

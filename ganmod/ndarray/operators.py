@@ -21,7 +21,7 @@ def make_function(op: ops.Operator, name: str) -> Callable[..., Any]:
             return invoke(op, _ordered(op, inputs, attributes), attributes, out)
         return _create(op, attributes, ctx, out)
 
-    function.__name__, function.__qualname__, function.__module__ = name, name, "ganmod.ndarray"
+    function.__name__, function.__qualname__, function.__module__ = name, name, __name__
     function.__doc__, function.__signature__ = op.__doc__, op.signature  # type: ignore[attr-defined]
     return function
 

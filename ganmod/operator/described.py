@@ -92,6 +92,8 @@ class Described(_ops.Description):
         ctx = place or (context_of(tensors[0]) if tensors else current_context())
         made = self.prop.create_operator(ctx, [list(t.shape) for t in tensors],
                                          [DTYPE_NUMBERS.get(t.dtype, -1) for t in tensors])
+        if not callable(getattr(made, "forward", None)):
+            raise MXNetError(f"{self.title}: create_operator must return a CustomOp, got {made!r:.80}")
         return _Running(made, ctx, len(self.outputs))
 
 

@@ -8,6 +8,7 @@ from . import (
                creation,
                ctc,
                custom,
+               deformable,
                dense,
                density,
                elemwise,
@@ -39,6 +40,7 @@ from . import (
 from .registry import Operator, find, operator, table
 
 __all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "conv", "creation",
-           "ctc", "custom", "dense", "density", "elemwise", "expanding", "image", "indexing", "joining", "linalg",
-           "loss", "matrix", "multibox", "norm", "norm_variants", "penalty", "pooling", "random", "reduce", "resizing",
-           "rnn", "roi", "sequence", "shaping", "slicing", "spatial", "update", "update_adaptive", "update_multi"]
+           "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image", "indexing", "joining",
+           "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty", "pooling", "random", "reduce",
+           "resizing", "rnn", "roi", "sequence", "shaping", "slicing", "spatial", "update", "update_adaptive",
+           "update_multi"]

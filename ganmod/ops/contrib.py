@@ -55,7 +55,7 @@ def _(p, inputs, outputs, out_grads):
     return [p.scalar * out_grads[0]]
 
 
-@operator("_contrib_sign_ste", shapes=elementwise)
+@operator("_contrib_sign_ste", "_sparse__contrib_sign_ste", shapes=elementwise)
 def sign_ste(data: Tensor) -> Tensor:
     """The sign, with the gradient of the identity (a "straight-through estimator").
 
@@ -64,7 +64,7 @@ def sign_ste(data: Tensor) -> Tensor:
     return torch.sign(data)
 
 
-@operator("_contrib_round_ste", shapes=elementwise)
+@operator("_contrib_round_ste", "_sparse__contrib_round_ste", shapes=elementwise)
 def round_ste(data: Tensor) -> Tensor:
     """The nearest whole number, halves away from 0, with the gradient of the identity.
 
@@ -295,9 +295,10 @@ def _(p, s):
 @operator("_histogram", present=dict(bins=lambda p: p.bin_cnt is None), outputs=("output0", "output1"))
 def histogram(data: Tensor, bins: Optional[Tensor] = None, *, bin_cnt: Optional[int] = None,
               range: Optional[Floats] = None) -> tuple[Tensor, Tensor]:  # noqa: A002  MXNet's name
-    """How many elements fall between each two edges, and the edges: those in `bins`, or `bin_cnt` equal parts of `range`.
+    """How many elements fall between each two edges, and the edges.
 
-    A bin includes its left edge; the last one also its right. What lies outside is not counted.
+    The edges are those in `bins`, or those of `bin_cnt` equal parts of ``range = (lowest, highest)``. A bin includes
+    its left edge; the last one also its right. What lies outside is not counted.
 
     Shapes: data (any shape), bins (N + 1,), ascending -> counts (N,), int64, and edges (N + 1,).
 
@@ -308,17 +309,21 @@ def histogram(data: Tensor, bins: Optional[Tensor] = None, *, bin_cnt: Optional[
     """
     edges, values = bins, data.flatten()
     if edges is None:
-        require(bin_cnt is not None and range is not None and len(range) == 2,
-                f"_histogram: bin_cnt={bin_cnt} needs range=(lowest, highest), got {range}", AttributeValueError)
-        low, high = range  # type: ignore[misc]
-        line = torch.arange(bin_cnt + 1, device=data.device, dtype=torch.float64)  # type: ignore[operator]
-        edges = (low + line * (high - low) / bin_cnt).to(data.dtype)
+        edges = _equal_parts(data, bin_cnt or 0, range)
     number = edges.shape[0] - 1
     place = torch.searchsorted(edges.contiguous(), values.contiguous(), right=True) - 1
     place = torch.where(values == edges[-1], number - 1, place)
     place = torch.where((values >= edges[0]) & (values <= edges[-1]), place, number)
     counts = torch.zeros(number + 1, dtype=torch.int64, device=data.device)
     return counts.scatter_add(0, place, torch.ones_like(place))[:number], edges
+
+
+def _equal_parts(data: Tensor, number: int, ends: Optional[Floats]) -> Tensor:
+    require(ends is not None and len(ends) == 2 and number > 0,
+            f"_histogram: bin_cnt={number} needs range=(lowest, highest), got {ends}", AttributeValueError)
+    low, high = ends  # type: ignore[misc]
+    line = torch.arange(number + 1, device=data.device, dtype=torch.float64)
+    return (low + line * (high - low) / number).to(data.dtype)
 
 
 @histogram.shapes
@@ -337,7 +342,7 @@ def _(p, types):
     types["output0"] = torch.int64
 
 
-@operator("cast_storage", shapes=elementwise)
+@operator("cast_storage", "_sparse_cast_storage", shapes=elementwise)
 def cast_storage(data: Tensor, *, stype: Literal["csr", "default", "row_sparse"]) -> Tensor:
     """The same array in another storage; within a symbol all arrays are dense, so that only ``'default'`` is possible.
 

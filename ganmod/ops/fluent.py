@@ -19,11 +19,11 @@ METHODS = tuple("""
 """.split())
 
 
-def attach(cls: type, functions: dict[str, Any]) -> None:
-    """Give `cls` a method for each of METHODS that is in `functions` and that it does not define itself."""
+def attach(cls: type, get: Callable[[str], Any]) -> None:
+    """Give `cls` a method for each of METHODS that it does not define itself; ``get(name)`` is the function."""
     for name in METHODS:
-        if name in functions and name not in vars(cls):
-            setattr(cls, name, _method(functions[name]))
+        if name not in vars(cls):
+            setattr(cls, name, _method(get(name)))
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -194,7 +194,9 @@ def _contrast(image: Tensor, factor: Tensor) -> Tensor:
 
 
 def _saturation(image: Tensor, factor: Tensor) -> Tensor:
-    return image * factor + _gray(image) * (1 - factor)
+    if image.shape[2] == 1:
+        return image
+    return image * factor + image[..., 2:] * _GRAY[2] * (1 - factor)   # MXNet's gray lacks red and green here
 
 
 def _hue(image: Tensor, turns: Tensor) -> Tensor:
@@ -248,8 +250,8 @@ def _random_change(change: Callable[[Tensor, Tensor], Tensor], doc: str) -> Call
 
 _COLOURS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], str]] = {
     "brightness": (_brightness, "``f data``"),
-    "contrast": (_contrast, "``f data + (1 - f) m``, m being the mean of the gray image"),
-    "saturation": (_saturation, "``f data + (1 - f) gray``, gray being 0.299 red + 0.587 green + 0.114 blue"),
+    "contrast": (_contrast, "``f data + (1 - f) m``, m the mean of 0.299 red + 0.587 green + 0.114 blue"),
+    "saturation": (_saturation, "``f data + (1 - f) 0.114 blue``, where MXNet leaves red and green out of the gray"),
     "hue": (_hue, "the colour wheel turned by f turns"),
 }
 

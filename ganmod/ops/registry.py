@@ -11,7 +11,7 @@ import functools
 import inspect
 import types
 import typing
-from typing import Annotated, Any, Callable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Optional, Sequence, Union
 
 import torch
 from torch import Tensor
@@ -21,7 +21,8 @@ from ..base import AttributeValueError, InputError
 from .attributes import Parser, describe, parser_for
 from .shapes import ShapeTable
 
-__all__ = ["Aux", "Index", "Training", "Attribute", "Input", "Operator", "operator", "find", "table", "elementwise"]
+__all__ = ["Aux", "Index", "Training", "Attribute", "Input", "Operator", "operator", "find", "lookup", "table",
+           "elementwise"]
 
 
 #: Annotation: an input that holds labels, indices or lengths; its dtype does not follow the other inputs'.
@@ -64,6 +65,9 @@ Params = types.SimpleNamespace
 ShapeRule = Callable[[Params, ShapeTable], None]
 BackwardRule = Callable[[Params, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], Sequence[Optional[Tensor]]]
 TypeRule = Callable[[Params, dict[str, Optional[torch.dtype]]], None]
+
+
+_READ_FROM_SIGNATURE = ("inputs", "attributes", "variadic", "takes_training", "_variadic_index", "_aux")
 
 
 class Operator:
@@ -121,15 +125,27 @@ class Operator:
         self._outputs, self._hidden, self._loss = outputs, hidden, loss
         self.shape_rule, self.type_rule = shapes, None  # type: Optional[ShapeRule], Optional[TypeRule]
         self.backward_rule: Optional[BackwardRule] = None
-        self._read_signature(function)
         self._mutates, self.always = mutates, always
-        self._aux = tuple(i.name for i in self.inputs if i.aux)
+
+    if TYPE_CHECKING:                                      # read from the signature when first asked for
+        inputs: tuple[Input, ...]
+        attributes: dict[str, Attribute]
+        variadic: bool
+        takes_training: bool
+        _variadic_index: bool
+        _aux: tuple[str, ...]
+    else:
+        def __getattr__(self, name: str) -> Any:
+            if name not in _READ_FROM_SIGNATURE:
+                raise AttributeError(name)
+            self._read_signature(self.function)
+            return self.__dict__[name]
 
     def _read_signature(self, function: Callable[..., Any]) -> None:
         hints = typing.get_type_hints(function, include_extras=True)
-        self.inputs: tuple[Input, ...] = ()
-        self.attributes: dict[str, Attribute] = {}
-        self.variadic = self.takes_training = False
+        self.inputs = ()
+        self.attributes = {}
+        self.variadic = self.takes_training = self._variadic_index = False
         for parameter in inspect.signature(function).parameters.values():
             hint = hints.get(parameter.name, Tensor)
             if hint == Training:
@@ -141,6 +157,7 @@ class Operator:
             else:
                 kinds = (hint, *typing.get_args(hint))
                 self.inputs += (Input(parameter.name, Aux in kinds, Index in kinds),)
+        self._aux = tuple(i.name for i in self.inputs if i.aux)
 
     # --- the rules, as decorators --------------------------------------------------------------------------------
 
@@ -381,6 +398,11 @@ def find(name: str) -> Operator:
         return _TABLE[name]
     except KeyError:
         raise base.MXNetError(f"operator {name!r} is not known{base.suggest(name, _TABLE)}") from None
+
+
+def lookup(name: str) -> Optional[Operator]:
+    """The operator called `name`, if there is one."""
+    return _TABLE.get(name)
 
 
 def table() -> dict[str, Operator]:

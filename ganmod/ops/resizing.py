@@ -71,5 +71,5 @@ def adaptive_avg_pooling_2d(data: Tensor, *, output_size: Shape = ()) -> Tensor:
     >>> mx.nd.contrib.AdaptiveAvgPooling2D(mx.nd.arange(9).reshape((1, 1, 3, 3)), output_size=2).asnumpy().tolist()
     [[[[2.0, 3.0], [5.0, 6.0]]]]
     """
-    sizes = tuple(output_size) or (1,)
-    return F.adaptive_avg_pool2d(data, sizes * 2 if len(sizes) == 1 else sizes)
+    rows, columns = output_size * 2 if len(output_size) == 1 else output_size or (1, 1)
+    return F.adaptive_avg_pool2d(data, (rows, columns))

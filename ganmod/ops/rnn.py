@@ -153,7 +153,7 @@ def _(_heads, inputs, _lengths, _mode, _bidirectional, _clip):
 
 def _autograd_inside_an_operator() -> Any:
     """Torch runs custom operators below autograd; within this context what they call is differentiable again."""
-    excluded = torch._C._dispatch_tls_local_exclude_set().remove(torch._C.DispatchKey.AutogradCPU)  # of all devices
+    excluded = torch._C._dispatch_tls_local_exclude_set().remove(torch._C.DispatchKey.AutogradFunctionality)
     return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), excluded)
 
 

@@ -163,14 +163,68 @@ def roi_align(data: Tensor, rois: Tensor, *, pooled_size: Shape, spatial_scale: 
     """
     height, width = data.shape[2:]
     images = data.shape[0]
-    number, known = image_of(rois, images)
     left, top, right, bottom = (rois.detach()[:, 1:5] * spatial_scale - (0.5 if aligned else 0.0)).unbind(1)
     lengths = [bottom - top, right - left] if aligned else [(bottom - top).clamp(min=1), (right - left).clamp(min=1)]
     down = _weights(top, lengths[0], pooled_size[0], height, sample_ratio)
-    across = _weights(left, lengths[1], pooled_size[1], width, sample_ratio) * known[:, None, None]
-    chosen = torch.nn.functional.one_hot(number, images).to(data.dtype)
-    across = torch.einsum("rn,rqw->rqnw", chosen, across)             # the image's number as one more axis to sum over
+    across = _weights(left, lengths[1], pooled_size[1], width, sample_ratio)
     if not position_sensitive:
+        across = _by_image(across, rois, images)
         return torch.einsum("rqch,rph->rcpq", torch.einsum("rqnw,nchw->rqch", across, data), down)
-    cells = data.reshape(images, -1, *pooled_size, height, width)
+    return _position_sensitive(data.reshape(images, -1, *pooled_size, height, width), rois, down, across)
+
+
+def _by_image(across: Tensor, rois: Tensor, images: int) -> Tensor:
+    """Weights (R, parts, N, W) over the columns of all images: the image's number is one more axis to sum over."""
+    number, known = image_of(rois, images)
+    chosen = torch.nn.functional.one_hot(number, images).to(across.dtype) * known[:, None]
+    return torch.einsum("rn,rqw->rqnw", chosen, across)
+
+
+def _position_sensitive(cells: Tensor, rois: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """Weighted sums (R, C, PH, PW) over cells (N, C, PH, PW, H, W), each part of a box in channels of its own."""
+    across = _by_image(across, rois, len(cells))
     return torch.einsum("rqcph,rph->rcpq", torch.einsum("rqnw,ncpqhw->rqcph", across, cells), down)
+
+
+def _check_groups(p: Params) -> None:
+    p.group_size = p.group_size or p.pooled_size
+    if p.group_size > p.pooled_size:
+        raise ValueError(f"group_size {p.group_size} must not exceed pooled_size {p.pooled_size}")
+
+
+def _covered(start: Tensor, length: Tensor, parts: int, size: int) -> Tensor:
+    """The weights (R, parts, size) of a mean over the pixels that each part touches."""
+    number = torch.arange(parts, dtype=start.dtype, device=start.device)
+    part = length[:, None] / parts
+    low, high = (number * part + start[:, None]).floor(), ((number + 1) * part + start[:, None]).ceil()
+    pixel = torch.arange(size, dtype=start.dtype, device=start.device)
+    inside = (pixel >= low[..., None]) & (pixel < high[..., None])
+    return inside.to(start.dtype) / inside.sum(-1, keepdim=True).clamp(min=1)
+
+
+@operator("_contrib_PSROIPooling", resolve=_check_groups)
+def ps_roi_pooling(data: Tensor, rois: Tensor, *, spatial_scale: float, output_dim: int, pooled_size: int,
+                   group_size: int = 0) -> Tensor:
+    """The mean in each cell of a grid laid over each box, each cell in channels of its own [Dai et al. 2016, R-FCN].
+
+    Shapes: data (N, output_dim * group_size^2, H, W), rois (R, 5): the number of the image, then x1, y1, x2, y2 in
+    pixels of the input -> (R, output_dim, pooled_size, pooled_size). spatial_scale is the size of `data` over that of
+    the input; group_size 0 is pooled_size. Boxes have no gradient.
+    """
+    images, _, height, width = data.shape
+    corner = rois.detach()[:, 1:5]
+    whole = corner.sign() * (corner.abs() + 0.5).floor()
+    left, top = (whole[:, :2] * spatial_scale).unbind(1)
+    right, bottom = ((whole[:, 2:] + 1) * spatial_scale).unbind(1)
+    down = _covered(top, (bottom - top).clamp(min=0.1), pooled_size, height)
+    across = _covered(left, (right - left).clamp(min=0.1), pooled_size, width)
+    group = torch.arange(pooled_size, device=data.device) * group_size // pooled_size
+    cells = data.reshape(images, output_dim, group_size, group_size, height, width)
+    return _position_sensitive(cells[:, :, group][:, :, :, group], rois, down, across)
+
+
+@ps_roi_pooling.shapes
+def _(p, s):
+    if s.rois:
+        s.rois = (0, 5)
+        s.output = (s.rois[0], p.output_dim, p.pooled_size, p.pooled_size)

@@ -63,9 +63,9 @@ def momentum_step(weight: Tensor, grad: Tensor, mom: Tensor, lr: Any, wd: Any, m
 
 def _nesterov_step(weight: Tensor, grad: Tensor, mom: Tensor, lr: float, wd: float, momentum: float) \
         -> tuple[Tensor, Tensor]:
-    step = lr * (grad + wd * weight)
-    mom = momentum * mom - step
-    return weight + momentum * mom - step, mom
+    half = momentum * mom - lr * grad
+    new = (1 - lr * wd * (1 + momentum)) * weight - lr * grad + momentum * half
+    return new, half - lr * wd * new
 
 
 # --- stochastic gradient descent -------------------------------------------------------------------------------------
@@ -134,9 +134,10 @@ def mp_sgd_mom_update(weight: Tensor, grad: Tensor, mom: Tensor, weight32: Tenso
 @update("nag_mom_update", mutates=("mom",))
 def nag_mom_update(weight: Tensor, grad: Tensor, mom: Tensor, *, lr: float, momentum: float = 0.0, wd: float = 0.0,
                    rescale_grad: float = 1.0, clip_gradient: float = -1.0) -> Any:
-    """A step with Nesterov's momentum: ``mom = momentum * mom - s; weight + momentum * mom - s``.
+    """A step with Nesterov's momentum: ``mom = momentum * mom - lr * (g + wd * weight)``, and half a step further.
 
-    Here ``s = lr * (clip(rescale_grad * grad) + wd * weight)``. `mom` is changed in place.
+    The result is ``weight + momentum * mom - lr * (g + wd * weight)``, where ``g = clip(rescale_grad * grad)``. `mom`
+    is changed in place; as in MXNet, the decay in the one that is kept is that of the new weight.
 
     Shapes: weight, grad, mom (any shape) -> the same.
     """

@@ -5,7 +5,6 @@ The result is the new weight; the other arrays of the optimizer are changed in p
 """
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch

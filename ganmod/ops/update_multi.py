@@ -221,11 +221,12 @@ def multi_mp_adamw_update(*data: Tensor, lrs: Floats, beta1: float = 0.9, beta2:
         weight32, grad.float(), mean, var, data[-1], p, lrs[k], etas[k], wds[k])))
 
 
-def _lamb(weight: Tensor, grad: Tensor, mean: Tensor, var: Tensor, p: Params, k: int) -> tuple[Tensor, ...]:
-    """Both phases of a step of LAMB."""
+def _lamb(k: int, p: Params, weight: Tensor, grad: Tensor, mean: Tensor, var: Tensor, length: Tensor) \
+        -> tuple[Tensor, ...]:
+    """Both phases of a step of LAMB; `length` is that of the weight."""
     g, mean, var = lamb_direction(weight, grad, mean, var, p, p.step_count[k], p.wds[k])
-    lengths = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(g)
-    return lamb_step(weight, g, *lengths, p.learning_rates[k], p.lower_bound, p.upper_bound), mean, var
+    return lamb_step(weight, g, length, torch.linalg.vector_norm(g), p.learning_rates[k], p.lower_bound,
+                     p.upper_bound), mean, var
 
 
 @_multi("_multi_lamb_update", "weight grad mean var", count="num_tensors")
@@ -240,7 +241,8 @@ def multi_lamb_update(*data: Tensor, learning_rates: Floats, beta1: float = 0.9,
     Shapes: weight_0, grad_0, mean_0, var_0, weight_1, … (any shapes) -> those of the weights.
     """
     p = Params(**{name: value for name, value in locals().items() if name != "data"})
-    return _each(data, num_tensors, 4, lambda k, *arrays: _lamb(*arrays, p, k))
+    return _each(data, num_tensors, 4, lambda k, weight, grad, mean, var: _lamb(
+        k, p, weight, grad, mean, var, torch.linalg.vector_norm(weight)))
 
 
 @_multi("_multi_mp_lamb_update", "weight grad mean var weight32", low="weight grad", count="num_tensors")
@@ -254,7 +256,7 @@ def multi_mp_lamb_update(*data: Tensor, learning_rates: Floats, beta1: float = 0
     """
     p = Params(**{name: value for name, value in locals().items() if name != "data"})
     return _each(data, num_tensors, 5, lambda k, weight, grad, mean, var, weight32: _with_copy(
-        weight, *_lamb(weight32, grad.float(), mean, var, p, k)))
+        weight, *_lamb(k, p, weight32, grad.float(), mean, var, torch.linalg.vector_norm(weight.float()))))
 
 
 # --- what goes with them ---------------------------------------------------------------------------------------------

@@ -187,6 +187,10 @@ class Optimizer:
                               "the optimizer is undefined.")
         self.lr = lr
 
+    def set_lr_scale(self, args_lrscale: Any) -> None:
+        """Raise a DeprecationWarning, as MXNet does: it is :meth:`set_lr_mult` now."""
+        raise DeprecationWarning("set_lr_scale() is gone; set factors of the learning rate by set_lr_mult()")
+
     def set_lr_mult(self, args_lr_mult: dict[Any, float]) -> None:
         """Set factors of the learning rate, by name or index; those of the variables' attributes stay below them."""
         self.lr_mult = {**self._multipliers("__lr_mult__"), **args_lr_mult}

@@ -1,5 +1,7 @@
 """The content of a ``.states`` file: a header in JSON, then arrays in MXNet's ``.params`` layout. No pickles.
 
+Those that MXNet wrote are pickles; :mod:`.legacy_states` reads them without running them.
+
 The file is ``ganmod optimizer states 1\\n``, the length of the header as a little-endian uint64, the header, the
 arrays. The header holds trees of plain values, in which ``{"tuple": [...]}``, ``{"dict": [[key, value], ...]}``,
 ``{"array": number}`` and ``{"scheduler": [class, settings]}`` stand for what JSON lacks.
@@ -16,6 +18,7 @@ from .. import lr_scheduler
 from ..base import FileFormatError, InputError
 from ..ndarray import NDArray
 from ..ndarray import files as arrays_files
+from . import legacy_states
 from .optimizer import Index, Optimizer
 
 __all__ = ["dump", "load"]
@@ -40,6 +43,8 @@ def dump(states: dict[Index, Any], optimizer: Optimizer, with_optimizer: bool) -
 def load(content: bytes, optimizer: Optimizer) -> tuple[dict[Index, Any], Optimizer]:
     """The states, and the optimizer with the counts (and settings) of the file."""
     content = bytes(content)
+    if legacy_states.is_pickle(content):
+        return legacy_states.load(content, optimizer)
     header, arrays = _parts(content)
     try:
         states = _unpack(header["states"], arrays, optimizer)
@@ -63,9 +68,7 @@ def load(content: bytes, optimizer: Optimizer) -> tuple[dict[Index, Any], Optimi
 
 def _parts(content: bytes) -> tuple[dict[str, Any], list[NDArray]]:
     if not content.startswith(_MAGIC):
-        what = "a pickle, as MXNet writes them; it could run any program when read, and is not" \
-            if content[:1] == b"\x80" else "nothing that get_states() writes"
-        raise FileFormatError(f"optimizer states: this is {what}")
+        raise FileFormatError("optimizer states: this is nothing that get_states() writes")
     start = len(_MAGIC) + 8
     try:
         length, = struct.unpack_from("<Q", content, len(_MAGIC))

@@ -1,14 +1,16 @@
 """``Updater``: an optimizer together with the states of its parameters."""
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Union
 
+from ..base import FileFormatError
 from ..context import Context
 from ..ndarray import NDArray
 from . import states as files
 from .optimizer import Index, Optimizer
 
-__all__ = ["Updater", "get_updater"]
+__all__ = ["Updater", "get_updater", "read_states"]
 
 
 class Updater:
@@ -72,15 +74,27 @@ class Updater:
         return files.dump(self.states, self.optimizer, dump_optimizer)
 
     def set_states(self, states: bytes) -> None:
-        """Take over what :meth:`get_states` returned.
+        """Take over what :meth:`get_states` returned, ours or MXNet's.
+
+        MXNet's are pickled programs; they are read without running them.
 
         Raises
         ------
         FileFormatError
-            If it is damaged or foreign. MXNet's own are pickled programs, and not read.
+            If it is damaged, foreign, or a pickle of anything else.
         """
         self.states, self.optimizer = files.load(states, self.optimizer)
         self.states_synced = dict.fromkeys(self.states, False)
+
+
+def read_states(updater: Updater, fname: Union[str, "os.PathLike[str]"]) -> None:
+    """Give an updater the states of a file; a :class:`FileFormatError` names the file."""
+    with open(fname, "rb") as stream:
+        content = stream.read()
+    try:
+        updater.set_states(content)
+    except FileFormatError as error:
+        raise FileFormatError(f"{os.fspath(fname)}: {error}") from error
 
 
 def get_updater(optimizer: Optimizer) -> Updater:

@@ -13,6 +13,6 @@ if _typing.TYPE_CHECKING:
     def __getattr__(name: str) -> _typing.Any:
         """The operators, which are filled in from the table below."""
 
-_namespaces.fill(globals(), _make_function)
-split_v2 = _fluent.make_split_v2(globals()["_internal"]._split_v2)
-_methods.attach(globals())
+_get = _namespaces.fill(globals(), _make_function)
+split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)
+_methods.attach(_get)

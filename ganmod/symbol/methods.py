@@ -73,12 +73,12 @@ def gradient(self: Symbol, wrt: Sequence[str]) -> NoReturn:
                                   "backward() of the executor")
 
 
-def attach(functions: dict[str, Any]) -> None:
-    """Give :class:`Symbol` its methods: those of this module, and the `functions` that are methods too."""
+def attach(get: Callable[[str], Any]) -> None:
+    """Give :class:`Symbol` its methods: those of this module, and the functions that are methods too."""
     for method in (reshape, astype, flatten, expand_dims, squeeze, diag, as_nd_ndarray, gradient):
         setattr(Symbol, method.__name__, method)
     for name in ("asnumpy", "asscalar", "wait_to_read", "copy", "detach", "as_in_context", "backward"):
         setattr(Symbol, name, _of_arrays_only(name))
     for name in fluent.METHODS:
-        if name in functions and name not in vars(Symbol):
-            setattr(Symbol, name, functions[name])
+        if name not in vars(Symbol):
+            setattr(Symbol, name, get(name))

@@ -1,4 +1,4 @@
-"""What the workers of the distributed tests do: ``python -m tests.kvstore.programs NAME FOLDER``, as ``torchrun`` would.
+"""What the workers of the distributed tests do: ``python -m tests.kvstore.programs NAME FOLDER``.
 
 Each writes what it found to ``FOLDER/RANK.npz``.
 """
@@ -11,6 +11,7 @@ import time
 import numpy as np
 
 import ganmod as mx
+from ganmod.kvstore import workers
 
 BATCH, STEPS = 4, 5                                # samples of one worker, updates
 RANK, WORKERS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -79,7 +80,8 @@ def store(folder):
     original = kv._workers.all_reduce
     kv._workers.all_reduce = lambda tensor: (calls.append(tensor.numel()), original(tensor))
     kv.pushpull(["a", "b", "c"], [[mine, mine], [mine], mx.nd.ones((4,), dtype="float64")], out=values)
-    found.update(pushed_a=values[0].asnumpy(), pushed_b=values[1].asnumpy(), pushed_c=values[2].asnumpy(), calls=list(calls))
+    found.update(pushed_a=values[0].asnumpy(), pushed_b=values[1].asnumpy(), pushed_c=values[2].asnumpy(),
+                 calls=list(calls))
     kv.set_updater(lambda key, total, value: value.__iadd__(total * 2))
     kv.pushpull("a", mine, out=values[0])
     kv.barrier()
@@ -117,6 +119,7 @@ def dies(folder):
 
 def stops(folder):
     """The last worker stands still, as one whose machine is switched off."""
+    workers.BEAT, workers.SILENCE = 0.5, 5.0               # 3 and 40, not to wait that long here
     for step in checkpoints(started(BATCH, "dist_sync", seed=0, momentum=0.9), folder):
         if step == 2 and RANK == WORKERS - 1:
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -124,7 +127,6 @@ def stops(folder):
 
 def slow(folder):
     """Worker 0 is busy for longer than workers may be silent."""
-    from ganmod.kvstore import workers
     workers.BEAT, workers.SILENCE = 0.2, 2.0
     kv = mx.kv.create("dist_sync")
     if RANK == 0:

@@ -22,9 +22,9 @@ def steps(op, states, *attrs, **settings):
     return [Row(op, [SHAPE, SHAPE, *states], dict(a), **{**WHY, **settings}) for a in attrs]
 
 
-def low(op, states, *attrs):
+def low(op, states, *attrs, dtypes=("float16", "float32")):
     """Rows with a float16 weight and gradient, and float32 states."""
-    return steps(op, states, *attrs, dtypes=("float16", "float32"), rtol=1e-3, atol=1e-6)
+    return steps(op, states, *attrs, dtypes=dtypes, rtol=1e-3, atol=1e-6)
 
 
 def momenta(*more):
@@ -37,7 +37,7 @@ PLAIN = [
     *steps("nag_mom_update", [SHAPE], *momenta()), *low("mp_nag_mom_update", [single(), single()], *momenta()),
     *steps("signsgd_update", [], *COMMON),
     *steps("signum_update", [SHAPE], *momenta(dict(lr=0.1, momentum=0.5, wd_lh=0.1, wd=0.2))),
-    *steps("sgd_update", [], dict(lr=0.1, wd=0.1), dtypes=("float16",), rtol=2e-3),
+    *steps("sgd_update", [], dict(lr=0.1, wd=0.1), dtypes=("float16",), rtol=2e-3, atol=1e-3),
 ]
 
 ADAPTIVE = [
@@ -51,7 +51,7 @@ ADAPTIVE = [
     *steps("lamb_update_phase1", [SHAPE, SQUARES], dict(t=1, wd=0.0), dict(t=3, wd=0.1, **BETAS),
            dict(t=2, wd=0.1, bias_correction=False, rescale_grad=0.5, clip_gradient=0.3)),
     *low("mp_lamb_update_phase1", [single(), single(), single()], dict(t=2, wd=0.1), dict(
-        t=2, wd=0.1, bias_correction=False, rescale_grad=0.5, clip_gradient=0.3)),
+        t=2, wd=0.1, bias_correction=False, rescale_grad=0.5, clip_gradient=0.3), dtypes=("float16",)),
     *steps("lamb_update_phase2", [ONE, ONE], dict(lr=0.1), dict(lr=0.1, lower_bound=1.2),
            dict(lr=0.1, upper_bound=0.7)),
     *steps("lamb_update_phase2", [given([0.0]), ONE], dict(lr=0.1)),
@@ -84,7 +84,7 @@ def squares(shape):
 
 
 TWO = dict(lrs=(0.1, 0.2), wds=(0.0, 0.05), num_weights=2)
-HALF = dict(dtypes=("float16", "float32"))
+HALF = dict(dtypes=("float16",))                     # with float32 weights MXNet leaves out the copies
 CLIPPED = dict(rescale_grad=0.5, clip_gradient=0.3)
 RATES = [given(0.1, 0.2, dtype="float32"), given(0.0, 0.05, dtype="float32")]
 LAMB = dict(learning_rates=(0.1, 0.2), wds=(0.0, 0.05), step_count=(1, 3), num_tensors=2)
@@ -110,7 +110,7 @@ MANY = [
 TESTS = [
     Row("multi_sum_sq", [(3, 4), (5,)], dict(num_arrays=2), **WHY),
     Row("multi_lars", [between(0, 1, 4), given(1.0, 0.0, 2.0, 3.0), given(1.0, 2.0, 0.0, 3.0), between(0, 1, 4)],
-        dict(eta=0.5, eps=0.01, rescale_grad=0.5), **WHY),
+        dict(eta=0.5, eps=0.01, rescale_grad=0.5), dtypes=("float32",), **WHY),
     *[Row("all_finite", [values], {}, dtypes=("float32", "float64", "float16"), **WHY)
       for values in ((2, 3), given(1.0, float("nan")), given(float("-inf"), 1.0))],
     Row("multi_all_finite", [(2, 3), given(1.0, float("inf"))], dict(num_arrays=2), **WHY),

@@ -31,6 +31,13 @@ def align(channels, boxes, **attrs):
                derivative=False, rtol=1e-4, atol=1e-5, why="the same sums, in another order")
 
 
+def offset(channels, *sizes):
+    return between(-0.9, 0.9, 2, channels, *sizes)
+
+
+WINDOWS = [(1, 1, (4, 4), {}), (2, 1, (4, 4), {}), (1, 2, (4, 4), {}), (2, 2, (3, 6), dict(stride=(2, 1), pad=(1, 1))),
+           (1, 1, (3, 2), dict(dilate=(2, 2)))]
+
 ROWS = [
     *[Row("ROIPooling", [image, BOXES], dict(pooled_size=size, spatial_scale=scale), **FLOAT, derivative=False)
       for image in ((2, 2, 6, 5), whole(0, 3, 2, 2, 6, 5)) for size, scale in (((2, 3), 1), ((3, 2), 0.7), ((7, 7), 1))],
@@ -74,11 +81,26 @@ ROWS = [
         dict(height=9, width=12, align_corners=False), dict(scale_height=1.5, scale_width=0.7), dict(height=1, width=1),
         dict(scale_height=2.2, scale_width=0.7, mode="odd_scale"), dict(mode="to_even_up"), dict(mode="to_even_down"),
         dict(mode="to_odd_up", align_corners=False), dict(mode="to_odd_down"))],
-    Row("_contrib_BilinearResize2D", [(2, 3, 5, 6), (1, 2, 4, 7)], dict(mode="like"), **SUMS),
+    Row("_contrib_BilinearResize2D", [(2, 3, 5, 6), (1, 2, 4, 7)], dict(mode="like"), grad=False,
+        rtol=1e-4, atol=1e-5, why="MXNet's backward ends the process"),
     *[Row("_contrib_AdaptiveAvgPooling2D", [(2, 3, 5, 6)], attrs, **SUMS) for attrs in (
         {}, dict(output_size=1), dict(output_size=3), dict(output_size=(2, 4)), dict(output_size=(7, 8)))],
     *[Row(op, [(4, 3, 2, 2), (3,), (3,), (3,), between(0.5, 2, 3)], attrs, nd=False, rtol=1e-4, atol=1e-5, **FLOAT,
           derivative=False, train=train, grad=train) for train in (True, False) for op, more in (
               ("_contrib_SyncBatchNorm", dict(key="bn")), ("_contrib_BatchNormWithReLU", {})) for attrs in (
                   more, dict(more, fix_gamma=False), dict(more, fix_gamma=False, use_global_stats=True, eps=0.01))],
+
+    *[Row("_contrib_DeformableConvolution", [(2, 4, 5, 6), offset(2 * groups * 6, *sizes), (4, 4 // share, 2, 3), (4,)],
+          dict(kernel=(2, 3), num_filter=4, num_deformable_group=groups, num_group=share, **attrs), **SUMS)
+      for groups, share, sizes, attrs in WINDOWS],
+    Row("_contrib_DeformableConvolution", [(2, 4, 5, 6), offset(8, 4, 5), (2, 4, 2, 2)],
+        dict(kernel=(2, 2), num_filter=2, no_bias=True, layout="NCHW"), **SUMS),
+    *[Row("_contrib_ModulatedDeformableConvolution",
+          [(2, 4, 5, 6), offset(2 * groups * 6, *sizes), (2, groups * 6, *sizes), (4, 4 // share, 2, 3), (4,)],
+          dict(kernel=(2, 3), num_filter=4, num_deformable_group=groups, num_group=share, **attrs), **SUMS)
+      for groups, share, sizes, attrs in WINDOWS],
+    *[Row("_contrib_PSROIPooling", [(2, 8, 6, 5), BOXES], dict(output_dim=2, **attrs), **FLOAT, derivative=False,
+          rtol=1e-4, atol=1e-5, why="means") for attrs in (
+              dict(pooled_size=2, spatial_scale=1), dict(pooled_size=2, spatial_scale=0.7),
+              dict(pooled_size=4, group_size=2, spatial_scale=0.7))],
 ]

@@ -27,7 +27,7 @@ def defined(mx, np):
     @mx.operator.register("softmax")
     class SoftmaxProp(mx.operator.CustomOpProp):
         def __init__(self, my_attr="1", other=2):
-            super(SoftmaxProp, self).__init__(need_top_grad=False)
+            super().__init__(need_top_grad=False)
             log.append(("prop", my_attr, other))
 
         def list_arguments(self):
@@ -63,7 +63,7 @@ def defined(mx, np):
     @mx.operator.register("sigmoid")
     class SigmoidProp(mx.operator.CustomOpProp):
         def __init__(self, outputs="1", state="False"):
-            super(SigmoidProp, self).__init__(need_top_grad=True)
+            super().__init__(need_top_grad=True)
             self.outputs, self.state = int(outputs), state == "True"
 
         def list_outputs(self):
@@ -252,7 +252,7 @@ def test_numpy_op(compare):
     def case(mx, np):
         class Softmax(mx.operator.NumpyOp):
             def __init__(self):
-                super(Softmax, self).__init__(False)
+                super().__init__(False)
 
             def list_arguments(self):
                 return ["data", "label"]

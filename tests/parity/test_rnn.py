@@ -116,7 +116,7 @@ def test_values_of_convolutions(compare, text):
     compare(computed, dict(text=text, shape=(2, 3, 2, 6, 5), settings={}), rtol=1e-4, atol=1e-5)
 
 
-# --- states and parameters ---------------------------------------------------------------------------------------------
+# --- states and parameters --------------------------------------------------------------------------------------------
 
 def beginnings(mx, np, text):
     """What begin_state makes, and the shapes that follow from its use."""
@@ -216,7 +216,7 @@ def test_initializer(compare, forget, inner):
     compare(started, dict(forget=forget, inner=inner))
 
 
-# --- sentences -----------------------------------------------------------------------------------------------------------
+# --- sentences --------------------------------------------------------------------------------------------------------
 
 def encoded(mx, np, sentences, settings):
     """Sentences as numbers, and the vocabulary."""
@@ -259,7 +259,7 @@ def test_batches(compare, settings):
     compare(batches, dict(settings=settings))
 
 
-# --- what goes wrong, and what is inferred -------------------------------------------------------------------------------
+# --- what goes wrong, and what is inferred ----------------------------------------------------------------------------
 
 MISTAKES = ["cell_of(mx, 'RNNCell(3)').unroll(2, [x])", "cell_of(mx, 'RNNCell(3)').unroll(2, mx.sym.Group([x, x]))",
             "cell_of(mx, 'FusedRNNCell(3)')(x, [])", "cell_of(mx, 'ZoneoutCell(FusedRNNCell(3))')",

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import ganmod
+from tests.parity.oracle import here
 
 
 def trained(mx, np, op, attrs, values, states):
@@ -60,3 +61,14 @@ def test_columns_of_lines_and_volumes(sizes, settings):
     y = ganmod.nd.random.normal(shape=columns.shape)
     image = ganmod.nd.col2im(y, output_size=sizes, **settings)
     np.testing.assert_allclose((columns * y).sum().asscalar(), (x * image).sum().asscalar(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [dict(size=(3, 2)), dict(size=(9, 8)), dict(size=(9, 8), interp=2),
+                                      dict(size=(4, 3), interp=3)], ids=str)
+def test_resized_bytes(oracle, settings):
+    """OpenCV computes with 11 bits: the bytes differ by 1 at most."""
+    def case(mx, np, image, settings):
+        return {"made": mx.nd.image.resize(mx.nd.array(image, dtype="uint8"), **settings)}
+    request = dict(image=np.random.RandomState(0).randint(0, 256, (4, 6, 3)).astype("uint8"), settings=settings)
+    theirs, ours = oracle.run(case, request)["made"], here(case, ganmod, request)["made"]
+    assert theirs.dtype == ours.dtype and np.abs(theirs.astype(int) - ours.astype(int)).max() <= 1

@@ -1,33 +1,15 @@
-"""``mx.recordio``: files of records, with and without an index, byte for byte those of MXNet.
-
-A record is, little-endian: uint32 0xced7230a, uint32 ``part << 29 | length``, the payload, zeros up to the next multiple
-of 4. Where the payload itself has the first word at a multiple of 4, it is cut there: the word is left out, and the
-pieces become parts numbered 1 (the first), 2 (between) and 3 (the last); a record in one piece is part 0. So whoever
-lost the thread in a damaged file finds the next record by its first word. An index is a text file of lines
-``key<tab>offset``.
-"""
+"""The files that programs open: records in turn, or by a key."""
 from __future__ import annotations
 
-import numbers
 import os
-import struct
 from types import TracebackType
-from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional, Union
+from typing import Any, BinaryIO, Callable, Optional, Union
 
-import numpy as np
+from ..base import AttributeValueError, FileFormatError, InputError, MXNetError, StateError, require
+from .reading import MOST_BYTES, Path, RecordFile, encoded
 
-from .base import AttributeValueError, FileFormatError, InputError, MXNetError, StateError, require
+__all__ = ["MXRecordIO", "MXIndexedRecordIO", "RecordKeyError"]
 
-__all__ = ["MXRecordIO", "MXIndexedRecordIO", "IRHeader", "RecordFile", "RecordKeyError", "pack", "unpack", "pack_img",
-           "unpack_img", "opencv"]
-
-Path = Union[str, "os.PathLike[str]"]
-
-_MAGIC = struct.pack("<I", 0xced7230a)
-_HEAD = struct.Struct("<4sI")
-_LENGTH_BITS = 29
-_MOST_BYTES = (1 << _LENGTH_BITS) - 1
-_WHOLE, _FIRST, _BETWEEN, _LAST = range(4)
 _BUFFER = 1 << 20                                          # bytes to gather before they are written
 
 
@@ -36,147 +18,6 @@ class RecordKeyError(MXNetError, KeyError):
 
     __str__ = Exception.__str__                            # KeyError shows a repr
 
-
-# --- the format --------------------------------------------------------------------------------------------------
-
-def _encoded(payload: Any) -> list[Any]:
-    """The pieces of bytes that a record consists of."""
-    pieces, start, found = [], 0, payload.find(_MAGIC)
-    while found >= 0:
-        if found % 4:
-            found = payload.find(_MAGIC, found + 1)
-            continue
-        pieces.append(payload[start:found])
-        start = found + 4
-        found = payload.find(_MAGIC, start)
-    pieces.append(payload[start:])
-    made: list[Any] = []
-    for k, piece in enumerate(pieces):
-        part = _WHOLE if len(pieces) == 1 else _FIRST if not k else _LAST if k == len(pieces) - 1 else _BETWEEN
-        made += [_HEAD.pack(_MAGIC, part << _LENGTH_BITS | len(piece)), piece, bytes(-len(piece) % 4)]
-    return made
-
-
-class RecordFile:
-    """A file of records to read at any place, from any number of threads at once.
-
-    Parameters
-    ----------
-    path : path
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.name = os.fspath(path)
-        self._stream: BinaryIO = open(path, "rb", buffering=0)
-        self.size = os.fstat(self._stream.fileno()).st_size
-
-    def close(self) -> None:
-        """Close the file; once more does nothing."""
-        self._stream.close()
-
-    def bytes_at(self, offset: int, count: int) -> bytes:
-        """`count` bytes from `offset` on; fewer only at the end of the file."""
-        found = os.pread(self._stream.fileno(), count, offset)
-        while found and len(found) < count:                # the system hands out 2 GiB at most
-            more = os.pread(self._stream.fileno(), count - len(found), offset + len(found))
-            if not more:
-                break
-            found += more
-        return found
-
-    def wrong(self, offset: int, message: str) -> FileFormatError:
-        """The error to raise: the file, where in it, and `message`."""
-        return FileFormatError(f"{self.name}: at byte {offset}: {message}")
-
-    def read_at(self, offset: int) -> tuple[Optional[bytes], int]:
-        """The payload of the record at `offset`, and where the next one begins; ``(None, offset)`` at the end.
-
-        Raises
-        ------
-        FileFormatError
-            If no whole record is there.
-        """
-        pieces = []
-        for start, length in self._parts(offset):
-            pieces.append(self.bytes_at(start, length))
-            if len(pieces[-1]) < length:
-                raise self.wrong(start, "the file became shorter while it was read")
-            offset = start + length + -length % 4
-        return (pieces[0] if len(pieces) == 1 else _MAGIC.join(pieces) if pieces else None), offset
-
-    def _parts(self, offset: int) -> Iterator[tuple[int, int]]:
-        """Where the pieces of the payload of a record are, and their lengths; nothing at the end of the file."""
-        expected: tuple[int, ...] = (_WHOLE, _FIRST)
-        while True:
-            head = self.bytes_at(offset, _HEAD.size)
-            if not head and _WHOLE in expected and offset == self.size:
-                return
-            if len(head) < _HEAD.size:
-                raise self.wrong(offset, f"the file is truncated: a record begins with {_HEAD.size} bytes, and "
-                                         f"{len(head)} are left")
-            magic, word = _HEAD.unpack(head)
-            part, length = word >> _LENGTH_BITS, word & _MOST_BYTES
-            if magic != _MAGIC:
-                raise self.wrong(offset, f"no record begins here: found {magic.hex()}, expected {_MAGIC.hex()}")
-            if part not in expected:
-                raise self.wrong(offset, f"found part {part} of a record, expected one of {expected}")
-            start = offset + _HEAD.size
-            if start + length + -length % 4 > self.size:
-                raise self.wrong(offset, f"the file is truncated: the record takes {length} bytes, padded to a "
-                                         f"multiple of 4, and {self.size - start} are left")
-            yield start, length
-            if part in (_WHOLE, _LAST):
-                return
-            offset, expected = start + length + -length % 4, (_BETWEEN, _LAST)
-
-    def scan(self, begin: int = 0, end: Optional[int] = None) -> Iterator[tuple[int, Optional[str]]]:
-        """The offsets of the records that begin in ``[begin, end)``, each with None, or with what is wrong there.
-
-        After damage the scan goes on at the next word that begins a record.
-        """
-        offset, end = begin, self.size if end is None else end
-        while offset < end:
-            try:
-                stop = self._skip(offset)
-            except FileFormatError as error:
-                yield offset, str(error)
-                offset = self.next_record(offset + 4)
-                continue
-            wrong = None
-            if stop < self.size and self.bytes_at(stop, 4) != _MAGIC:    # this one's length or the next one's head
-                following = self.next_record(offset + 4)
-                if following < stop:
-                    wrong = str(self.wrong(offset, f"the record's length reaches beyond byte {following}, where the "
-                                                   "next one begins"))
-                    stop = following
-            yield offset, wrong
-            offset = stop
-
-    def _skip(self, offset: int) -> int:
-        for start, length in self._parts(offset):
-            offset = start + length + -length % 4
-        return offset
-
-    def next_record(self, offset: int) -> int:
-        """Where the first record at or after `offset` begins; the size of the file if there is none."""
-        offset += -offset % 4
-        size = 1 << 12
-        while offset < self.size:
-            chunk = self.bytes_at(offset, size)
-            found = chunk.find(_MAGIC)
-            while found >= 0 and not (found % 4 == 0 and self._begins_at(offset + found)):
-                found = chunk.find(_MAGIC, found + 1)
-            if found >= 0:
-                return offset + found
-            offset, size = offset + size, min(2 * size, _BUFFER)
-        return self.size
-
-    def _begins_at(self, offset: int) -> bool:
-        head = self.bytes_at(offset, _HEAD.size)
-        return len(head) == _HEAD.size and _HEAD.unpack(head)[1] >> _LENGTH_BITS in (_WHOLE, _FIRST)
-
-
-# --- files as programs open them -----------------------------------------------------------------------------------
 
 class MXRecordIO:
     """A file of records, to be read or written from the beginning to the end.
@@ -283,11 +124,12 @@ class MXRecordIO:
         """
         self._require("write()", True)
         require(isinstance(buf, (bytes, bytearray, memoryview)),
-                f"write() takes bytes, got {type(buf).__name__}; pack() makes bytes of a header and a payload", InputError)
-        payload = buf if isinstance(buf, bytes) else bytes(buf)
-        require(len(payload) <= _MOST_BYTES, f"write(): a record has {_MOST_BYTES} bytes at most, got {len(payload)}",
+                f"write() takes bytes, got {type(buf).__name__}; pack() makes them of a header and a sample",
                 InputError)
-        for piece in _encoded(payload):
+        payload = buf if isinstance(buf, bytes) else bytes(buf)
+        require(len(payload) <= MOST_BYTES, f"write(): a record has {MOST_BYTES} bytes at most, got {len(payload)}",
+                InputError)
+        for piece in encoded(payload):
             self._written += piece
             self._position += len(piece)
         if len(self._written) >= _BUFFER:
@@ -353,7 +195,8 @@ class MXIndexedRecordIO(MXRecordIO):
     def open(self) -> None:
         """Open both files again, at the beginning; files for writing become empty."""
         super().open()
-        self.idx, self.keys, self._lines = {}, [], []
+        self.idx, self.keys = {}, []
+        self._lines: list[bytes] = []
         if self.writable:
             self._index: BinaryIO = open(self.idx_path, "wb", buffering=0)
             return

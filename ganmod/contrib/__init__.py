@@ -1,0 +1,6 @@
+"""``mx.contrib``: mixed precision, variance-reduced training, vocabularies and embeddings, and some old names."""
+from . import amp, autograd, ndarray, svrg_optimization, symbol, text
+from . import ndarray as nd
+from . import symbol as sym
+
+__all__ = ["amp", "autograd", "nd", "ndarray", "svrg_optimization", "sym", "symbol", "text"]

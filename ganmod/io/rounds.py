@@ -1,0 +1,107 @@
+"""Which samples make a batch: epochs that fill their last batch from the next one, in MXNet's orders."""
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+import numpy as np
+
+__all__ = ["Rounds", "Shuffler", "part_of_lines"]
+
+
+class Shuffler:
+    """Draws orders, the same for a seed as MXNet's C++ iterators draw them.
+
+    >>> Shuffler(0).order(6)
+    array([0, 2, 3, 5, 4, 1])
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.RandomState(seed % 2**32)          # the Mersenne twister of C++, from the same seed
+
+    def order(self, count: int) -> np.ndarray:
+        """The numbers below `count` in another order than last time."""
+        order = list(range(count))
+        drawn = self._words(max(count - 1, 0))
+        for i in range(1, count):
+            width = 0xffffffff // (i + 1)
+            number = drawn[i - 1]
+            while number >= width * (i + 1):               # keeps the numbers equally probable
+                drawn.append(self._words(1)[0])
+                del drawn[i - 1]
+                number = drawn[i - 1]
+            other = number // width
+            order[i], order[other] = order[other], order[i]
+        return np.array(order, dtype=np.int64)
+
+    def _words(self, count: int) -> list[int]:
+        return self._random.randint(0, 2**32, size=count, dtype=np.uint32).tolist()
+
+
+class Rounds:
+    """Epochs of batches, as numbers of samples.
+
+    Parameters
+    ----------
+    draw : callable
+        Gives the order of the samples, a new one for every pass over them.
+    batch_size : int
+    round_batch : bool
+        Whether a last batch is filled up with the first samples of the next pass, which the next epoch then leaves
+        out. Otherwise what the batch before had in these places stays there.
+
+    >>> rounds = Rounds(lambda: np.arange(5), 3)
+    >>> rounds.next(), rounds.next(), rounds.next()
+    ((array([0, 1, 2]), 0), (array([3, 4, 0]), 1), None)
+    >>> rounds.reset()
+    >>> rounds.next()
+    (array([1, 2, 3]), 0)
+    """
+
+    def __init__(self, draw: Callable[[], np.ndarray], batch_size: int, round_batch: bool = True) -> None:
+        self._draw, self._batch_size, self._round_batch = draw, batch_size, round_batch
+        self._before: Optional[np.ndarray] = None
+        self._wrapped = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin the next epoch."""
+        if not self._wrapped:
+            self._order, self._at = self._draw(), 0
+        self._wrapped = False
+
+    def next(self) -> Optional[tuple[np.ndarray, int]]:
+        """The samples of the next batch and how many of them only fill it up; None at the end of the epoch."""
+        if self._wrapped or self._at >= len(self._order):
+            return None
+        taken = self._order[self._at:self._at + self._batch_size]
+        self._at += len(taken)
+        pad = missing = self._batch_size - len(taken)
+        if missing and not self._round_batch:
+            before = np.resize(taken, self._batch_size) if self._before is None else self._before
+            taken = np.concatenate([taken, before[len(taken):]])
+        while len(taken) < self._batch_size:
+            self._wrapped, self._order = True, self._draw()
+            self._at = min(self._batch_size - len(taken), len(self._order))
+            taken = np.concatenate([taken, self._order[:self._at]])
+        self._before = taken
+        return taken, pad
+
+
+def part_of_lines(starts: np.ndarray, size: int, num_parts: int, part_index: int) -> slice:
+    """Which records of a file belong to a part of it, as MXNet cuts: after the first one that begins beyond a share.
+
+    Parameters
+    ----------
+    starts : array of int
+        Where the records begin, in bytes.
+    size : int
+        Bytes of the file.
+    num_parts, part_index : int
+
+    >>> part_of_lines(np.array([0, 10, 20, 30]), 40, 2, 0), part_of_lines(np.array([0, 10, 20, 30]), 40, 2, 1)
+    (slice(0, 3, None), slice(3, 4, None))
+    """
+    share = -(-size // num_parts)
+    first, last = (0 if not k or not len(starts) else int(np.searchsorted(starts, min(share * k, size), side="right"))
+                   for k in (part_index, part_index + 1))
+    return slice(first, last)
