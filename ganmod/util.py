@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, NoReturn, Optional
 
+import torch
+
 from .base import MXNetError
 from .context import Context, gpu_memory_info, num_gpus
 
@@ -39,7 +41,7 @@ def get_cuda_compute_capability(ctx: Context) -> Optional[int]:
     """The compute capability of a GPU as a number of two digits, ``None`` for another context."""
     if ctx.device_type != "gpu":
         return None
-    major, minor = ctx.capability()
+    major, minor = torch.cuda.get_device_capability(ctx.device)
     return major * 10 + minor
 
 

@@ -5,7 +5,12 @@ from typing import Callable, Optional
 
 import numpy as np
 
+from ..base import InputError, require
+
 __all__ = ["Rounds", "Shuffler", "part_of_lines"]
+
+
+Keep = Callable[[np.ndarray], np.ndarray]
 
 
 class Shuffler:
@@ -69,22 +74,54 @@ class Rounds:
             self._order, self._at = self._draw(), 0
         self._wrapped = False
 
-    def next(self) -> Optional[tuple[np.ndarray, int]]:
-        """The samples of the next batch and how many of them only fill it up; None at the end of the epoch."""
-        if self._wrapped or self._at >= len(self._order):
+    def restart(self) -> None:
+        """Begin an epoch with a whole pass, even if the last epoch has used some of its samples."""
+        if self._wrapped:
+            self._at, self._wrapped = 0, False
+        else:
+            self.reset()
+
+    def next(self, keep: Optional[Keep] = None) -> Optional[tuple[np.ndarray, int]]:
+        """The samples of the next batch and how many of them only fill it up; None at the end of the epoch.
+
+        Parameters
+        ----------
+        keep : callable, optional
+            Is given samples in turn, and returns those of them that can be used; others take the places of the rest.
+
+        Raises
+        ------
+        InputError
+            If none can be used.
+        """
+        keep = keep or _all
+        taken = np.empty(0, np.int64) if self._wrapped else self._take(self._batch_size, keep)
+        if not len(taken):
             return None
-        taken = self._order[self._at:self._at + self._batch_size]
-        self._at += len(taken)
         pad = missing = self._batch_size - len(taken)
         if missing and not self._round_batch:
             before = np.resize(taken, self._batch_size) if self._before is None else self._before
-            taken = np.concatenate([taken, before[len(taken):]])
+            taken = np.concatenate([taken, keep(before[len(taken):])])
         while len(taken) < self._batch_size:
-            self._wrapped, self._order = True, self._draw()
-            self._at = min(self._batch_size - len(taken), len(self._order))
-            taken = np.concatenate([taken, self._order[:self._at]])
+            self._wrapped, self._order, self._at = True, self._draw(), 0
+            more = self._take(self._batch_size - len(taken), keep)
+            require(len(more), "none of the samples can be used", InputError)
+            taken = np.concatenate([taken, more])
         self._before = taken
         return taken, pad
+
+    def _take(self, count: int, keep: Keep) -> np.ndarray:
+        """The next `count` samples of this pass that can be used; fewer at its end."""
+        found = np.empty(0, np.int64)
+        while len(found) < count and self._at < len(self._order):
+            asked = self._order[self._at:self._at + count - len(found)]
+            self._at += len(asked)
+            found = np.concatenate([found, keep(asked)])
+        return found
+
+
+def _all(samples: np.ndarray) -> np.ndarray:
+    return samples
 
 
 def part_of_lines(starts: np.ndarray, size: int, num_parts: int, part_index: int) -> slice:

@@ -170,8 +170,9 @@ class LibSVMIter(_TextIter):
         labels = shape_of("LibSVMIter", "label_shape", label_shape)
         require(len(shape) == 1, f"LibSVMIter: data_shape must have one axis, got {shape}", InputError)
         own = label_libsvm in (None, "NULL")
-        require((labels == (1,)) == own, f"LibSVMIter: label_shape must be {'(1,) without' if own else 'more than one '
-                f'number with'} label_libsvm, got {labels}", InputError)
+        wanted = "(1,) without" if own else "more than one number with"
+        require((labels == (1,)) == own, f"LibSVMIter: label_shape must be {wanted} label_libsvm, got {labels}",
+                InputError)
         super().__init__(batch_size, shape, () if own else labels, dtype, dtype, data_name, label_name)
         kind = np.float64 if to_torch_dtype(dtype) is torch.float64 else np.float32
         data, first = _libsvm(data_libsvm, shape[0], kind)

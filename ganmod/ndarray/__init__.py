@@ -3,6 +3,7 @@ from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
 from . import methods as _methods
 from . import random
+from . import updates as _updates
 from .arithmetic import *  # noqa: F403
 from .creation import *  # noqa: F403
 from .files import load, load_frombuffer, save
@@ -13,3 +14,5 @@ from .operators import make_function as _make_function
 _get = _namespaces.fill(globals(), _make_function)
 split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)
 _fluent.attach(NDArray, _get)
+for _name in _updates.__all__:
+    setattr(_get("contrib"), _name, getattr(_updates, _name))

@@ -1,14 +1,15 @@
-"""Functions of ``mx.nd`` beside the operators: joining, and moving axes."""
+"""Functions of ``mx.nd`` beside the operators: joining, moving axes, counting."""
 from __future__ import annotations
 
-from typing import Sequence, Union
+from typing import Optional, Sequence, Union
 
 import torch
 
 from ..base import InputError, ShapeError, dtype_name, require
-from .ndarray import NDArray
+from ..ops import registry as ops
+from .ndarray import NDArray, invoke
 
-__all__ = ["concatenate", "moveaxis", "onehot_encode"]
+__all__ = ["concatenate", "histogram", "moveaxis", "onehot_encode"]
 
 Axes = Union[int, Sequence[int]]
 
@@ -62,3 +63,30 @@ def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
     places = torch.arange(out.shape[1], device=where.device)
     out.as_torch().copy_(where[:, None] == places)
     return out
+
+
+def histogram(a: NDArray, bins: Union[int, NDArray] = 10,
+              range: Optional[tuple[float, float]] = None) -> list[NDArray]:
+    """How many elements fall in each bin, and the edges of the bins.
+
+    Parameters
+    ----------
+    a : NDArray
+        The elements, of any shape.
+    bins : int or NDArray
+        How many bins of one width, or the edges of all, ascending. The last bin includes its right edge.
+    range : (float, float), optional
+        The lowest and highest edge for a number of bins; those of the elements by default, and the counts are then
+        float32 as in MXNet, else int64.
+
+    >>> import ganmod as mx
+    >>> counts, edges = histogram(mx.nd.array([1, 2, 2, 5]), bins=2, range=(1, 5))
+    >>> counts.asnumpy().tolist(), edges.asnumpy().tolist()
+    ([3, 1], [1.0, 3.0, 5.0])
+    """
+    if isinstance(bins, NDArray):
+        return invoke(ops.find("_histogram"), [a, bins], {})
+    require(isinstance(bins, int), f"histogram(): bins must be an int or an NDArray, got {bins!r:.60}", InputError)
+    ends = range or (float(a.min().asscalar()), float(a.max().asscalar()))
+    counts, edges = invoke(ops.find("_histogram"), [a], {"bin_cnt": bins, "range": ends})
+    return [counts, edges] if range else [counts.astype("float32"), edges.astype("float32")]

@@ -24,6 +24,7 @@ from . import (
                norm_variants,
                penalty,
                pooling,
+               proposal,
                random,
                reduce,
                resizing,
@@ -41,6 +42,6 @@ from .registry import Operator, find, operator, table
 
 __all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "conv", "creation",
            "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image", "indexing", "joining",
-           "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty", "pooling", "random", "reduce",
-           "resizing", "rnn", "roi", "sequence", "shaping", "slicing", "spatial", "update", "update_adaptive",
-           "update_multi"]
+           "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty", "pooling", "proposal", "random",
+           "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing", "spatial", "update",
+           "update_adaptive", "update_multi"]

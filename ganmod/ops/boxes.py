@@ -72,8 +72,8 @@ def box_encode(samples: Tensor, matches: Tensor, anchors: Tensor, refs: Tensor, 
     """The regression targets of anchors that were matched with boxes: (offset - mean) / std.
 
     Shapes: samples (B, N), above 0.5 where an anchor takes part; matches (B, N), the number of its box; anchors
-    (B, N, 4) and refs (B, M, 4), corners; means and stds (4,) -> targets (B, N, 4) and masks (B, N, 4) of ones where the
-    anchor takes part; both are 0 elsewhere. The offset of a box is (dx / w, dy / h, log width ratio, log height
+    (B, N, 4) and refs (B, M, 4), corners; means and stds (4,) -> targets (B, N, 4) and masks (B, N, 4) of ones where
+    the anchor takes part; both are 0 elsewhere. The offset of a box is (dx / w, dy / h, log width ratio, log height
     ratio).
     """
     samples, matches, anchors, refs, means, stds = (t.detach() for t in (samples, matches, anchors, refs, means, stds))

@@ -302,7 +302,8 @@ def random_lighting(data: Tensor, *, alpha_std: float = 0.05) -> Tensor:
 
     Shapes: data (H, W, C), 1 (unchanged) or 3 channels -> the same.
     """
-    return _changed(data, lambda image: _lighting(image, torch.randn(3, device=data.device).to(image.dtype) * alpha_std))
+    alpha = torch.randn(3, device=data.device) * alpha_std
+    return _changed(data, lambda image: _lighting(image, alpha.to(image.dtype)))
 
 
 for _op in (random_color_jitter, adjust_lighting, random_lighting):

@@ -56,8 +56,8 @@ def multi_box_target(anchor: Tensor, label: Tensor, cls_pred: Tensor, *, overlap
     """What each anchor is to predict: the box that it is matched with, relative to itself, and the class.
 
     Shapes: anchor (1, K, 4), label (N, M, 5 or more) of rows (class, box), ended by a row of class -1, cls_pred
-    (N, classes + 1, K) -> loc_target (N, 4 K), loc_mask (N, 4 K) and cls_target (N, K), in which 0 is the background and
-    class c is c + 1.
+    (N, classes + 1, K) -> loc_target (N, 4 K), loc_mask (N, 4 K) and cls_target (N, K), in which 0 is the background
+    and class c is c + 1.
 
     Each box is matched with the anchor that overlaps it most, the best pair first; then each anchor with the box that
     it overlaps by more than overlap_threshold. Other anchors are background. With negative_mining_ratio r > 0
@@ -113,8 +113,8 @@ def multi_box_detection(cls_prob: Tensor, loc_pred: Tensor, anchor: Tensor, *, c
                         nms_topk: int = -1) -> Tensor:
     """Detections from the predictions for each anchor, with non-maximum suppression.
 
-    Shapes: cls_prob (N, classes + 1, K), the background first, loc_pred (N, 4 K), anchor (1, K, 4) -> (N, K, 6), rows of
-    (class, score, box) by falling score; the class is -1 where the row is suppressed, and rows that are left are
+    Shapes: cls_prob (N, classes + 1, K), the background first, loc_pred (N, 4 K), anchor (1, K, 4) -> (N, K, 6), rows
+    of (class, score, box) by falling score; the class is -1 where the row is suppressed, and rows that are left are
     -1 altogether.
 
     Attributes: an anchor takes part if its best class has a score of `threshold` or more; boxes are suppressed by

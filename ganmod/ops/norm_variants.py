@@ -16,8 +16,8 @@ def _outputs(p: Params) -> Sequence[str]:
     return ("output", "mean", "var") if p.output_mean_var else ("output",)
 
 
-@operator("_contrib_SyncBatchNorm", mutates=("gamma",), outputs=_outputs, hidden=lambda p: 0 if p.output_mean_var else 2,
-          initial=batch_norm.initial)
+@operator("_contrib_SyncBatchNorm", mutates=("gamma",), outputs=_outputs,
+          hidden=lambda p: 0 if p.output_mean_var else 2, initial=batch_norm.initial)
 def sync_batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, moving_var: Aux, *, eps: float = 1e-3,
                     momentum: float = 0.9, fix_gamma: bool = True, use_global_stats: bool = False,
                     output_mean_var: bool = False, ndev: int = 1, key: str, training: Training = False) \

@@ -145,7 +145,7 @@ def correlation(data1: Tensor, data2: Tensor, *, kernel_size: int = 1, max_displ
     height, width = one.shape[2:]
     rest, border = max_displacement, _border(p)
     require(min(height, width) > 2 * border, f"Correlation: the padded size {height} x {width} must exceed "
-                                             f"{2 * border}, the displacements and the kernel on both sides", ShapeError)
+            f"{2 * border}, the displacements and the kernel on both sides", ShapeError)
     here = one[:, :, rest:height - rest, rest:width - rest]
     reach = max_displacement // stride2 * stride2
     steps = range(-reach, reach + 1, stride2)
@@ -218,5 +218,6 @@ def col2im(data: Tensor, *, output_size: Shape, kernel: Shape, stride: Shape = (
     p = Params(output_size=output_size, kernel=kernel, stride=stride, dilate=dilate, pad=pad)
     counts = [window(*z) for z in zip(output_size, kernel, stride, pad, dilate)]
     require(data.shape[1] % product(kernel) == 0 and data.shape[2] == product(counts),
-            f"col2im: data {tuple(data.shape)} must be (N, multiple of {product(kernel)}, {product(counts)})", ShapeError)
+            f"col2im: data {tuple(data.shape)} must be (N, multiple of {product(kernel)}, {product(counts)})",
+            ShapeError)
     return _folded(data, p, slice(0, 2)) if len(kernel) < 3 else _folded_volume(data, p, counts)

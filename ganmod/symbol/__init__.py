@@ -1,6 +1,7 @@
 """``mx.sym``: describing networks."""
 import typing as _typing
 
+from ..ops import find as _find
 from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
 from . import methods as _methods
@@ -16,3 +17,5 @@ if _typing.TYPE_CHECKING:
 _get = _namespaces.fill(globals(), _make_function)
 split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)
 _methods.attach(_get)
+for _name in ("adamw_update", "mp_adamw_update"):
+    setattr(_get("contrib"), _name, _make_function(_find(f"_{_name}"), _name))

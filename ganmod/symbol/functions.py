@@ -5,12 +5,13 @@ import math
 import operator
 from typing import Any, Optional, Sequence, Union
 
+from ..base import InputError, require
 from ..ops import fluent
 from ..ops import registry as ops
 from .symbol import Symbol, apply
 
 __all__ = ["zeros", "ones", "full", "arange", "linspace", "eye", "power", "pow", "maximum", "minimum",
-           "hypot"]
+           "hypot", "histogram"]
 
 Shape = Union[int, Sequence[int]]
 
@@ -91,3 +92,20 @@ maximum = fluent.make_binary(Symbol, _apply, "maximum", "max(lhs, rhs)", "_Maxim
 minimum = fluent.make_binary(Symbol, _apply, "minimum", "min(lhs, rhs)", "_Minimum", "_MinimumScalar", None, min)
 hypot = fluent.make_binary(Symbol, _apply, "hypot", "sqrt(lhs ** 2 + rhs ** 2)", "_Hypot", "_HypotScalar", None,
                            math.hypot)
+
+
+def histogram(a: Symbol, bins: Union[int, Symbol] = 10, range: Optional[tuple[float, float]] = None,
+              **kwargs: Any) -> Symbol:
+    """How many elements fall in each bin, and the edges of the bins: two outputs.
+
+    `bins` is their number, with the lowest and highest edge in `range`, or a symbol with all edges, ascending.
+
+    >>> import ganmod as mx
+    >>> histogram(mx.sym.Variable('x'), bins=4, range=(0, 1)).infer_shape(x=(9,))[1]
+    [(4,), (5,)]
+    """
+    if isinstance(bins, Symbol):
+        return _apply("_histogram", (a, bins), kwargs)
+    require(isinstance(bins, int), f"histogram(): bins must be an int or a Symbol, got {bins!r:.60}", InputError)
+    require(range is not None, "histogram() needs range=(lowest, highest) for a number of bins", InputError)
+    return _apply("_histogram", (a,), {"bin_cnt": bins, "range": range, **kwargs})

@@ -10,7 +10,8 @@ import numpy as np
 from ..base import AttributeValueError, suggest, to_numpy_dtype, to_torch_dtype
 from ..ops import registry as ops
 
-__all__ = ["Node", "Entry", "HIDDEN_KEYS", "attribute_text", "topological", "auxiliary", "rewritten"]
+__all__ = ["Node", "Entry", "HIDDEN_KEYS", "attribute_text", "topological", "auxiliary", "rewritten",
+           "without_casts"]
 
 #: User attributes that may be given without the double underscores around them, and are stored with.
 HIDDEN_KEYS = ("ctx_group", "lr_mult", "wd_mult", "force_mirroring", "mirror_stage", "profiler_scope")
@@ -191,3 +192,18 @@ def rewritten(entries: Sequence[Entry], replacement: dict[int, Entry]) -> list[E
             copies[id(node)] = Node(node.op, node.name, dict(node.attrs), [copied(e) for e in node.inputs])
             copies[id(node)].count_versions()
     return [copied(e) for e in entries]
+
+
+def without_casts(entries: Sequence[Entry]) -> list[Entry]:
+    """A copy of the graph behind `entries` whose operators take what mixed precision would cast; outputs stay cast."""
+    copies: dict[int, Node] = {}
+
+    def before(entry: Entry) -> Entry:
+        while entry.node.op is not None and entry.node.op.name in ("amp_cast", "amp_multicast"):
+            entry = entry.node.inputs[entry.index]
+        return Entry(copies[id(entry.node)], entry.index, entry.version)
+
+    for node in topological(entries):
+        copies[id(node)] = node if node.op is None else \
+            Node(node.op, node.name, dict(node.attrs), [before(e) for e in node.inputs])
+    return [Entry(copies[id(e.node)], e.index, e.version) for e in entries]

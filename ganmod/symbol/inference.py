@@ -143,6 +143,20 @@ def _dtype_from_file(text: str) -> Dtype:
     return None if text == "-1" else to_torch_dtype(_FILE_DTYPES.get(text, text))
 
 
+def follow_dtypes(node: Node, given: Sequence[Dtype]) -> list[Dtype]:
+    """The dtypes of one node's outputs from those of its inputs, as far as they follow.
+
+    Raises
+    ------
+    ShapeError
+        Where the operator refuses the dtypes.
+    """
+    slots = _slots(node)
+    known: dict[Slot, Dtype] = dict(zip(slots, given))
+    _visit_dtypes(node, known)
+    return [known.get(slot) for slot in slots[len(node.inputs):]]
+
+
 def _visit_dtypes(node: Node, known: dict[Slot, Dtype]) -> bool:
     op = node.op
     assert op is not None

@@ -23,7 +23,7 @@ from ..ops import registry as ops
 from ..ops.shapes import Known, complete
 from . import files, inference
 from .arithmetic import Arithmetic
-from .graph import HIDDEN_KEYS, Entry, Node, attribute_text, auxiliary, is_user_attribute, rewritten, topological
+from .graph import HIDDEN_KEYS, Entry, Node, attribute_text, auxiliary, is_user_attribute, rewritten, topological, without_casts
 
 __all__ = ["Symbol", "Variable", "var", "Group", "load", "load_json", "apply"]
 
@@ -149,10 +149,10 @@ class Symbol(Arithmetic):
         return Symbol(self._entries)
 
     def __deepcopy__(self, _memo: Any) -> "Symbol":
-        return load_json(self.tojson())
+        return load_json(self.tojson(remove_amp_cast=False))
 
     def __reduce__(self) -> Any:
-        return load_json, (self.tojson(),)
+        return load_json, (self.tojson(remove_amp_cast=False),)
 
     def __bool__(self) -> bool:
         raise NotImplementedForSymbol("a Symbol has no truth value: it describes a computation; bind and run it first")
@@ -299,12 +299,12 @@ class Symbol(Arithmetic):
     # --- files -------------------------------------------------------------------------------------------------------
 
     def tojson(self, remove_amp_cast: bool = True) -> str:
-        """The graph as JSON, as MXNet 1.x writes it."""
-        return files.dumps(self._entries)
+        """The graph as JSON, as MXNet 1.x writes it; `remove_amp_cast` leaves out the casts of mixed precision."""
+        return files.dumps(without_casts(self._entries) if remove_amp_cast else self._entries)
 
     def save(self, fname: str, remove_amp_cast: bool = True) -> None:
         """Write :meth:`tojson` to a file, which is replaced in one step."""
-        write_atomically(fname, self.tojson().encode())
+        write_atomically(fname, self.tojson(remove_amp_cast).encode())
 
     def debug_str(self) -> str:
         """The graph in words, one paragraph per node."""

@@ -16,7 +16,8 @@ def colours(name, *factors):
 ROWS = [
     Row("_image_to_tensor", [BYTES], **EXACT), Row("_image_to_tensor", [between(0, 255, 2, *COLOUR)], **LINEAR),
     *[Row("_image_normalize", [shape], dict(mean=mean, std=std)) for shape, mean, std in (
-        ((3, 4, 5), (0.25,), (2,)), ((3, 4, 5), (0.125, 0.25, 0.5), (1, 2, 3)), ((2, 3, 4, 5), (0.125, 0.25, 0.5), (0.5,)),
+        ((3, 4, 5), (0.25,), (2,)),
+        ((3, 4, 5), (0.125, 0.25, 0.5), (1, 2, 3)), ((2, 3, 4, 5), (0.125, 0.25, 0.5), (0.5,)),
         ((1, 4, 5), (0.5,), (0.25,)))],
     *[Row("_image_resize", [image], dict(size=size, interp=interp), **LINEAR)
       for image in (between(0, 255, *COLOUR), between(0, 255, 2, *COLOUR)) for interp in (0, 1, 2, 3)
@@ -26,8 +27,8 @@ ROWS = [
         dict(size=3, keep_ratio=True, interp=0))],
     *[Row("_image_crop", [shape], dict(x=1, y=2, width=3, height=2), **EXACT) for shape in (COLOUR, (2, *COLOUR))],
     Row("_image_crop", [BYTES], dict(x=0, y=0, width=6, height=4), **EXACT),
-    *[Row(f"_image_flip_{way}", [image], **EXACT, grad=False, why="MXNet's gradient is not flipped") for way in ("left_right", "top_bottom")
-      for image in (COLOUR, BYTES)],
+    *[Row(f"_image_flip_{way}", [image], **EXACT, grad=False, why="MXNet's gradient is not flipped")
+      for way in ("left_right", "top_bottom") for image in (COLOUR, BYTES)],
     *[Row(f"_image_random_flip_{way}", [given([[[1.0] * 3] * 4] * 2)], **EXACT)
       for way in ("left_right", "top_bottom")],
     *colours("brightness", 0.5, 1.5), *colours("contrast", 0.5, 1.5), *colours("saturation", 0.5, 1.5),

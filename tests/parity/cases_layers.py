@@ -92,8 +92,8 @@ ROWS = [
     Row("LRN", [(2, 5, 3, 3)], dict(nsize=5, alpha=0.1, beta=0.5, knorm=1), rtol=1e-4, atol=1e-5, **SINGLE),
     Row("Dropout", [(3, 4)], dict(p=0.5), train=False), Row("Dropout", [(3, 4)], dict(p=0)),
 
-    Row("BatchNorm_v1", [(4, 3, 5, 5), (3,), (3,), (3,), between(0.5, 2, 3)], dict(fix_gamma=False), nd=False, sym=False,
-        dtypes=("float32",), derivative=False, why="MXNet takes no state by position; see test_vision.py"),
+    Row("BatchNorm_v1", [(4, 3, 5, 5), (3,), (3,), (3,), between(0.5, 2, 3)], dict(fix_gamma=False), nd=False,
+        sym=False, dtypes=("float32",), derivative=False, why="MXNet takes no state by position; see test_vision.py"),
     *[Row("Convolution_v1", [(2, 4, 6, 7), (4, 4 // attrs.get("num_group", 1), 3, 2), (4,)],
           dict(kernel=(3, 2), num_filter=4, **attrs), **CONV)
       for attrs in ({}, dict(stride=(2, 1), pad=(1, 1)), dict(dilate=(1, 2)), dict(num_group=2))],

@@ -40,9 +40,11 @@ WINDOWS = [(1, 1, (4, 4), {}), (2, 1, (4, 4), {}), (1, 2, (4, 4), {}), (2, 2, (3
 
 ROWS = [
     *[Row("ROIPooling", [image, BOXES], dict(pooled_size=size, spatial_scale=scale), **FLOAT, derivative=False)
-      for image in ((2, 2, 6, 5), whole(0, 3, 2, 2, 6, 5)) for size, scale in (((2, 3), 1), ((3, 2), 0.7), ((7, 7), 1))],
+      for image in ((2, 2, 6, 5), whole(0, 3, 2, 2, 6, 5))
+      for size, scale in (((2, 3), 1), ((3, 2), 0.7), ((7, 7), 1))],
     align(2, BOXES, pooled_size=(2, 3)), align(2, BOXES, pooled_size=(3, 2), sample_ratio=2),
-    align(2, PROPER, pooled_size=(2, 3), aligned=True), align(2, PROPER, pooled_size=(2, 2), sample_ratio=3, aligned=True),
+    align(2, PROPER, pooled_size=(2, 3), aligned=True),
+    align(2, PROPER, pooled_size=(2, 2), sample_ratio=3, aligned=True),
     align(8, BOXES, pooled_size=(2, 2), position_sensitive=True),
     align(6, BOXES, pooled_size=(3, 1), position_sensitive=True, sample_ratio=2),
 
@@ -64,7 +66,8 @@ ROWS = [
     *columns((2, 1, 3, 4, 5), 30, kernel=(2, 2, 2), stride=(2, 1, 1), pad=(1, 1, 0), dilate=(2, 1, 2)),
 
     Row("CTCLoss", [(5, 2, 4), LABELS], **SINGLE, rtol=1e-5, atol=2e-6),
-    Row("ctc_loss", [(7, 3, 4), given([[1, 2, 3, 2, 1], [3, 3, 0, 0, 0], [0, 0, 0, 0, 0]], dtype="int32")], **SINGLE, rtol=1e-5, atol=5e-6),
+    Row("ctc_loss", [(7, 3, 4), given([[1, 2, 3, 2, 1], [3, 3, 0, 0, 0], [0, 0, 0, 0, 0]], dtype="int32")], **SINGLE,
+        rtol=1e-5, atol=5e-6),
     Row("ctc_loss", [(5, 2, 4), given([[0, 2, 1], [0, -1, -1]], dtype="float32")], dict(blank_label="last"), **SINGLE,
         rtol=1e-5, atol=2e-6),
     Row("CTCLoss", [(5, 2, 4), LABELS, given(5, 3, dtype="float32")], dict(use_data_lengths=True), **SINGLE,
@@ -97,7 +100,8 @@ ROWS = [
         dict(kernel=(2, 2), num_filter=2, no_bias=True, layout="NCHW"), **SUMS),
     *[Row("_contrib_ModulatedDeformableConvolution",
           [(2, 4, 5, 6), offset(2 * groups * 6, *sizes), (2, groups * 6, *sizes), (4, 4 // share, 2, 3), (4,)],
-          dict(kernel=(2, 3), num_filter=4, num_deformable_group=groups, num_group=share, **attrs), **SUMS)
+          dict(kernel=(2, 3), num_filter=4, num_deformable_group=groups, num_group=share, **attrs), grad=False,
+          rtol=1e-4, atol=1e-5, why="MXNet has its gradient on GPUs only")
       for groups, share, sizes, attrs in WINDOWS],
     *[Row("_contrib_PSROIPooling", [(2, 8, 6, 5), BOXES], dict(output_dim=2, **attrs), **FLOAT, derivative=False,
           rtol=1e-4, atol=1e-5, why="means") for attrs in (
