@@ -7,10 +7,14 @@ from . import (
     base,
     callback,
     context,
+    contrib,
     executor,
+    executor_manager,
+    feedforward,
     initializer,
     io,
     kvstore,
+    log,
     lr_scheduler,
     metric,
     model,
@@ -20,11 +24,14 @@ from . import (
     ndarray,
     operator,
     optimizer,
+    profiler,
     random,
     recordio,
     registry,
     rnn,
+    runtime,
     symbol,
+    util,
     visualization,
 )
 from . import initializer as init
@@ -42,6 +49,8 @@ from .compat.names import LACKING as _LACKING
 from .context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
 
 __version__ = "0.1.0"
+
+setattr(model, "FeedForward", feedforward.FeedForward)  # noqa: B010  (above module/, which model is below)
 
 
 def __getattr__(wanted: str) -> _Any:

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from . import ndarray as nd
 from . import symbol as sym
 from .base import FileFormatError
 from .ndarray import NDArray
+
+if TYPE_CHECKING:
+    from .feedforward import FeedForward as FeedForward      # put here by the package: it is above module/
 
 __all__ = ["BatchEndParam", "save_checkpoint", "load_checkpoint", "load_params", "read_params"]
 

@@ -20,14 +20,15 @@ IMPORT_SECONDS = 0.3
 
 # Imports point down: a part may import its own layer and those above it in this list.
 LAYERS = [
-    "base context name attribute registry files libinfo",
+    "base context name attribute registry files libinfo log runtime util",
     "ops lr_scheduler",
     "ndarray random autograd recordio",
     "nd symbol sym initializer operator",
     "executor",
     "optimizer io image metric kvstore model callback monitor visualization profiler rnn tools",
     "module",
-    "gan compat test_utils __main__",
+    "executor_manager feedforward",
+    "contrib gan compat test_utils __main__",
 ]
 LAYER = {part: depth for depth, parts in enumerate(LAYERS) for part in parts.split()}
 

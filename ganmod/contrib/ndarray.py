@@ -1,10 +1,13 @@
 """``mx.contrib.ndarray``: the operators of ``mx.nd.contrib``."""
-import typing as _typing
+from typing import Any as _Any
 
-from .. import ndarray as _ndarray
+from ..ndarray import contrib as _operators
 
-if _typing.TYPE_CHECKING:
-    def __getattr__(name: str) -> _typing.Any:
-        """The operators, which are filled in below."""
 
-globals().update(vars(_ndarray.contrib))
+def __getattr__(name: str) -> _Any:
+    """An operator."""
+    return getattr(_operators, name)
+
+
+def __dir__() -> list[str]:
+    return dir(_operators)

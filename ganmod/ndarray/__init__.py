@@ -1,4 +1,6 @@
 """``mx.nd``: arrays and the imperative face of every operator."""
+import typing as _typing
+
 from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
 from . import methods as _methods
@@ -10,6 +12,10 @@ from .files import load, load_frombuffer, save
 from .manipulation import *  # noqa: F403
 from .ndarray import NDArray, from_torch
 from .operators import make_function as _make_function
+
+if _typing.TYPE_CHECKING:
+    def __getattr__(name: str) -> _typing.Any:
+        """The operators, which are filled in from the table below."""
 
 _get = _namespaces.fill(globals(), _make_function)
 split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)

@@ -44,8 +44,8 @@ def adamw_update(weight: NDArray, grad: NDArray, mean: NDArray, var: NDArray, re
 
     >>> import ganmod as mx
     >>> weight, mean, var = mx.nd.ones((1,)), mx.nd.zeros((1,)), mx.nd.zeros((1,))
-    >>> mx.nd.contrib.adamw_update(weight, mx.nd.ones((1,)), mean, var, float("inf"), lr=0.1, eta=1).asscalar()
-    1.0
+    >>> mx.nd.contrib.adamw_update(weight, mx.nd.ones((1,)), mean, var, float("inf"), lr=0.1, eta=1).asnumpy().tolist()
+    [1.0]
     """
     attributes = dict(lr=lr, eta=eta, beta1=beta1, beta2=beta2, epsilon=epsilon, wd=wd, clip_gradient=clip_gradient)
     return _run("_adamw_update", [weight, grad, mean, var, _scale(rescale_grad, weight)], {**attributes, **kwargs}, out)

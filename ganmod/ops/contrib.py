@@ -86,8 +86,8 @@ def allclose(a: Tensor, b: Tensor, *, rtol: float = 1e-5, atol: float = 1e-8, eq
     Shapes: a, b (one shape) -> (1,).
 
     >>> import ganmod as mx
-    >>> mx.nd.contrib.allclose(mx.nd.array([1]), mx.nd.array([1.1])).asscalar()
-    0
+    >>> mx.nd.contrib.allclose(mx.nd.array([1]), mx.nd.array([1.1])).asnumpy().tolist()
+    [0]
     """
     return torch.isclose(a, b, rtol, atol, equal_nan).all().to(torch.uint8).reshape(1)
 

@@ -100,10 +100,10 @@ def sgd_mom_update(weight: Tensor, grad: Tensor, mom: Tensor, *, lr: float, mome
 
     >>> import ganmod as mx
     >>> weight, mom = mx.nd.ones((1,)), mx.nd.ones((1,))
-    >>> mx.nd.sgd_mom_update(weight, mx.nd.ones((1,)), mom, lr=0.25, momentum=0.5, out=weight).asscalar()
-    1.25
-    >>> mom.asscalar()
-    0.25
+    >>> mx.nd.sgd_mom_update(weight, mx.nd.ones((1,)), mom, lr=0.25, momentum=0.5, out=weight).asnumpy().tolist()
+    [1.25]
+    >>> mom.asnumpy().tolist()
+    [0.25]
     """
     return momentum_step(weight, scaled(grad, rescale_grad, clip_gradient), mom, lr, wd, momentum)
 

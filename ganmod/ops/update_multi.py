@@ -95,8 +95,8 @@ def multi_sgd_update(*data: Tensor, lrs: Floats, wds: Floats, rescale_grad: floa
     >>> import ganmod as mx
     >>> w, v, g = mx.nd.ones((1,)), mx.nd.ones((1,)), mx.nd.ones((1,))
     >>> made = mx.nd.multi_sgd_update(w, g, v, g, lrs=(0.5, 0.25), wds=(0, 0), num_weights=2, out=[w, v])
-    >>> w.asscalar(), v.asscalar()
-    (0.5, 0.75)
+    >>> w.asnumpy().tolist(), v.asnumpy().tolist()
+    ([0.5], [0.75])
     """
     return _each(data, num_weights, 2, lambda k, weight, grad: sgd_step(
         weight, scaled(grad, rescale_grad, clip_gradient), lrs[k], wds[k]))
@@ -318,8 +318,8 @@ def multi_all_finite(*data: Tensor, num_arrays: int = 1, init_output: bool = Tru
     Shapes: any shapes, floating -> (1,).
 
     >>> import ganmod as mx
-    >>> mx.nd.multi_all_finite(mx.nd.array([1]), mx.nd.array([float("inf")]), num_arrays=2).asscalar()
-    0.0
+    >>> mx.nd.multi_all_finite(mx.nd.array([1]), mx.nd.array([float("inf")]), num_arrays=2).asnumpy().tolist()
+    [0.0]
     """
     return _all_finite("multi_all_finite", data, init_output)
 

@@ -95,8 +95,9 @@ class LBSGD(Optimizer):
         """The sum of a parameter's gradients since its last step, with this one, and how many batches it has seen."""
         known = self.cumgrads.setdefault(index, {"cum_grad": 0, "num_cums": self.init_updates})
         known["num_cums"] += 1
-        total = grad.as_torch() if isinstance(known["cum_grad"], int) else known["cum_grad"].as_torch() + grad.as_torch()
-        known["cum_grad"] = NDArray(total.clone() if total is grad.as_torch() else total, grad.context)
+        before = known["cum_grad"]
+        known["cum_grad"] = grad.copy() if isinstance(before, int) else \
+            NDArray(before.as_torch() + grad.as_torch(), grad.context)
         return known
 
     def _get_lbmult(self, nup: int) -> float:

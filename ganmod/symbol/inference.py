@@ -10,7 +10,7 @@ from ..ops.attributes import Shape, parser_for
 from ..ops.shapes import Known, ShapeTable, complete, unify
 from .graph import Entry, Node, topological
 
-__all__ = ["infer_shapes", "infer_dtypes"]
+__all__ = ["infer_shapes", "infer_dtypes", "follow_dtypes"]
 
 Slot = tuple[int, int]
 Dtype = Optional[torch.dtype]

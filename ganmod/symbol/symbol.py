@@ -23,7 +23,17 @@ from ..ops import registry as ops
 from ..ops.shapes import Known, complete
 from . import files, inference
 from .arithmetic import Arithmetic
-from .graph import HIDDEN_KEYS, Entry, Node, attribute_text, auxiliary, is_user_attribute, rewritten, topological, without_casts
+from .graph import (
+    HIDDEN_KEYS,
+    Entry,
+    Node,
+    attribute_text,
+    auxiliary,
+    is_user_attribute,
+    rewritten,
+    topological,
+    without_casts,
+)
 
 __all__ = ["Symbol", "Variable", "var", "Group", "load", "load_json", "apply"]
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import random
 import struct
 import urllib.request
 from typing import Any, Callable, Optional, Sequence
@@ -74,8 +73,10 @@ def rand_ndarray(shape: Shape, stype: str = "default", density: Optional[float] 
 
 
 def random_sample(population: Sequence[Any], k: int) -> list[Any]:
-    """`k` different elements, in their order in `population`."""
-    return [population[i] for i in sorted(random.sample(range(len(population)), k))]
+    """`k` different elements, in any order."""
+    shuffled = list(population)
+    np.random.shuffle(shuffled)
+    return shuffled[:k]
 
 
 def assign_each(the_input: np.ndarray, function: Optional[Callable[[Any], Any]]) -> np.ndarray:

@@ -78,7 +78,7 @@ ROWS = [
               dict(rpn_post_nms_top_n=5, output_score=True), dict(rpn_pre_nms_top_n=12, rpn_post_nms_top_n=8),
               dict(rpn_post_nms_top_n=40, threshold=0.3),
               dict(rpn_post_nms_top_n=9, rpn_min_size=30, output_score=True),
-              dict(rpn_post_nms_top_n=6, feature_stride=12, rpn_min_size=4),
+              dict(rpn_post_nms_top_n=6, feature_stride=20, rpn_min_size=4),
               dict(rpn_post_nms_top_n=6, iou_loss=True))],
     row("_contrib_MultiProposal", [between(0, 1, 2, 4, 4, 5), between(-0.3, 0.3, 2, 8, 4, 5),
                                    given([[64.0, 80.0, 1.0], [50.0, 60.0, 0.5]])], SINGLE, scales=(2, 3), ratios=(1.5,),

@@ -64,6 +64,17 @@ ROWS = [
     ("shape_array", {}, dict(d=(0, 3, 4))), ("size_array", {}, dict(d=(0, 3))),
     ("dot", {}, dict(d=(0, 3), e=(3, 0))), ("dot", {}, dict(d=(2, 3), e=(3, 4))), ("dot", {}, dict(d=(2, 3), e=(4, 5))),
     ("batch_dot", {}, dict(d=(2, 3, 4), e=(2, 4, 5))),
+    ("linalg_gemm2", {}, dict(d=(0, 3), e=(3, 4))), ("linalg_gemm2", {}, dict(d=(2, 3))),
+    ("linalg_gemm2", dict(transpose_b=True), dict(d=(2, 3), e=(3, 4))),
+    ("linalg_gemm2", dict(axis=0), dict(d=(2, 5, 3), e=(3, 5, 4))), ("linalg_potrf", {}, dict(out=(3, 3))),
+    ("linalg_gemm", {}, dict(d=(2, 3), e=(3, 4))), ("linalg_trmm", {}, dict(d=(3, 3), e=(3, 0))),
+    ("linalg_trsm", {}, dict(d=(3, 3), e=(4, 3))), ("linalg_trsm", dict(rightside=True), dict(d=(3, 3), e=(4, 3))),
+    ("linalg_syrk", {}, dict(d=(0, 3))), ("linalg_gelqf", {}, dict(d=(0, 3))), ("linalg_gelqf", {}, dict(d=(3, 2))),
+    ("linalg_sumlogdiag", {}, dict(d=(0, 3, 3))), ("linalg_det", {}, dict(d=(3, 3))),
+    ("linalg_makediag", dict(offset=1), dict(d=(0, 3))), ("linalg_extractdiag", dict(offset=-1), dict(d=(0, 3, 3))),
+    ("linalg_maketrian", {}, dict(d=(0, 6))), ("linalg_maketrian", {}, dict(d=(0, 5))),
+    ("linalg_extracttrian", dict(offset=1), dict(d=(0, 4, 4))), ("linalg_inverse", {}, dict(d=(3, 4))),
+    ("_histogram", dict(bin_cnt=3, range=(0, 1)), dict(d=(0, 3))), ("_histogram", {}, dict(e=(4,))),
 ]
 
 
@@ -74,7 +85,8 @@ def inferred(mx, np, op, attrs, known):
     out = known.pop("out", None)
     number = {"where": 3, "elemwise_add": 2, "elemwise_mul": 2, "add_n": 2, "Concat": 2, "stack": 2, "slice_like": 2,
               "broadcast_add": 2, "broadcast_like": 2, "dot": 2, "batch_dot": 2,
-              "_identity_with_attr_like_rhs": 2}.get(op, 1)
+              "linalg_gemm2": 2, "linalg_gemm": 3, "linalg_trmm": 2, "linalg_trsm": 2,
+              "_identity_with_attr_like_rhs": 2}.get(op, 2 if op == "_histogram" and not attrs else 1)
     symbol = function(*[mx.sym.Variable(name) for name in "def"[:number]], name="node", **attrs)
     if out is not None:
         symbol, known["out"] = symbol[0] + mx.sym.Variable("out"), out

@@ -1,7 +1,7 @@
 """``convert_symbol``: a network with casts to 16 bits and back where MXNet puts them."""
 from __future__ import annotations
 
-from typing import Any, Iterable, NamedTuple, Optional, Sequence
+from typing import Iterable, NamedTuple, Optional, Sequence
 
 import torch
 
@@ -45,7 +45,8 @@ def convert_symbol(sym: Symbol, target_dtype: str = "float16", target_dtype_ops:
     data_names : list of str, optional
         The inputs that are no parameters; if given, the others declare their dtype.
     cast_optional_params : bool
-        Whether parameters that are used in 16 bits only are kept in 16 bits, instead of cast each time.
+        Whether parameters that are used in 16 bits only are kept in 16 bits, instead of cast each time; needs
+        `data_names`.
 
     Raises
     ------
@@ -64,8 +65,8 @@ def convert_symbol(sym: Symbol, target_dtype: str = "float16", target_dtype_ops:
     if unknown:
         raise InputError(f"data_names {sorted(unknown)} are no inputs of the network")
     entries = _Converter(wishes).converted(sym.entries)
-    if data_names is not None or cast_optional_params:
-        entries = _with_dtypes(entries, target_dtype, set(data_names or ()), cast_optional_params)
+    if data_names is not None:
+        entries = _with_dtypes(entries, target_dtype, set(data_names), cast_optional_params)
     return Symbol(entries)
 
 
