@@ -23,6 +23,7 @@ __all__ = ["FeedForward"]
 Params = Optional[dict[str, NDArray]]
 Arrays = Union[np.ndarray, list[np.ndarray]]
 _INITIALIZER = init.Uniform(0.01)
+_LOG_VALIDATION = callback.LogValidationMetricsCallback()
 
 
 class FeedForward:
@@ -127,7 +128,7 @@ class FeedForward:
     def fit(self, X: Any, y: Any = None, eval_data: Any = None, eval_metric: Any = "acc",  # noqa: N803
             epoch_end_callback: Any = None, batch_end_callback: Any = None, kvstore: Any = "local",
             logger: Any = None, work_load_list: Optional[Sequence[float]] = None, monitor: Any = None,
-            eval_end_callback: Any = callback.LogValidationMetricsCallback(),
+            eval_end_callback: Any = _LOG_VALIDATION,
             eval_batch_end_callback: Any = None) -> None:
         """Train, from the parameters there are.
 
@@ -327,7 +328,7 @@ class FeedForward:
                epoch_size: Optional[int] = None, optimizer: Any = "sgd", initializer: Any = _INITIALIZER,
                eval_data: Any = None, eval_metric: Any = "acc", epoch_end_callback: Any = None,
                batch_end_callback: Any = None, kvstore: Any = "local", logger: Any = None, work_load_list: Any = None,
-               eval_end_callback: Any = callback.LogValidationMetricsCallback(), eval_batch_end_callback: Any = None,
+               eval_end_callback: Any = _LOG_VALIDATION, eval_batch_end_callback: Any = None,
                **kwargs: Any) -> "FeedForward":
         """A model made and trained in one call, with the arguments of the class and of :meth:`fit`."""
         model = FeedForward(symbol, ctx=ctx, num_epoch=num_epoch, epoch_size=epoch_size, optimizer=optimizer,

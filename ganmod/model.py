@@ -10,7 +10,7 @@ from .base import FileFormatError
 from .ndarray import NDArray
 
 if TYPE_CHECKING:
-    from .feedforward import FeedForward as FeedForward      # put here by the package: it is above module/
+    from .feedforward import FeedForward as FeedForward  # put here by the package: it is above module/
 
 __all__ = ["BatchEndParam", "save_checkpoint", "load_checkpoint", "load_params", "read_params"]
 

@@ -225,7 +225,7 @@ def with_header(change):
 
 
 @pytest.mark.parametrize("content, message", [
-    (pickle.dumps(Bomb()), "the pickle asks for .*fail, which is none of the classes"),
+    (pickle.dumps(Bomb()), "the pickle asks for .*Fail, which is none of the classes"),
     (b"", "nothing that get_states"),
     (b"abc", "nothing that get_states"),
     (GOOD[:START - 3], "header cannot be read"),

@@ -38,7 +38,7 @@ def test_from_threads(paths):
     wrong = []
 
     def work(seed):
-        for key in np.random.default_rng(seed).integers(0, 50, 400):
+        for key in np.random.default_rng(seed).integers(0, 50, 400).tolist():
             if record.read_idx(key) != payload(key):
                 wrong.append(key)
     with MXIndexedRecordIO(*paths, "r") as record:
@@ -114,7 +114,8 @@ def test_damaged_index(paths, text):
 def test_damage_names_file_and_place(paths):
     with open(paths[1], "rb") as stream:
         content = stream.read()
-    for damaged, message in [(content[:6], "at byte 0: the file is truncated"), (b"xxxx" + content[4:], "at byte 0: no rec"),
+    for damaged, message in [(content[:6], "at byte 0: the file is truncated"),
+                             (b"xxxx" + content[4:], "at byte 0: no record begins here"),
                              (MAGIC + struct.pack("<I", (1 << 29) - 1) + b"few", "at byte 0: the file is truncated"),
                              (MAGIC + struct.pack("<I", 2 << 29), "at byte 0: found part 2")]:
         with open(paths[1], "wb") as stream:

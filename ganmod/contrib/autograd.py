@@ -5,8 +5,9 @@ import functools
 from typing import Any, Callable, Optional, Sequence, Union
 
 from .. import autograd
+from .. import ndarray as nd
 from ..base import InputError
-from ..ndarray import NDArray, zeros_like
+from ..ndarray import NDArray
 
 __all__ = ["TrainingStateScope", "backward", "compute_gradient", "grad", "grad_and_loss", "mark_variables",
            "set_is_training", "test_section", "train_section"]
@@ -101,7 +102,7 @@ def grad_and_loss(func: Callable[..., Any], argnum: Union[int, Sequence[int], No
         for variable in variables:
             if not isinstance(variable, NDArray):
                 raise InputError(f"type of autograd input should NDArray, got {type(variable).__name__}")
-        gradients = [zeros_like(variable) for variable in variables]
+        gradients = [nd.zeros_like(variable) for variable in variables]
         mark_variables(variables, gradients)
         with train_section():
             outputs = func(*args)

@@ -113,19 +113,24 @@ def kept(boxes: Tensor, kinds: Tensor, valid: Tensor, threshold: float, inclusiv
     """
     result = torch.zeros_like(valid)
     for number in range(len(boxes)):
-        rows = valid[number].nonzero()[:, 0]
-        chosen, kind = boxes[number][rows], kinds[number][rows]
-        overlap = overlaps(chosen, chosen)
-        near = (overlap >= threshold if inclusive else overlap > threshold) & (kind[:, None] == kind)
-        near = near.triu(1)                                # [i, j]: the better i would suppress j
-        remains = torch.ones_like(rows, dtype=torch.bool)
-        for _ in range(len(rows)):                         # after k rounds the k best are settled, and mostly all
-            after = ~(near & remains[:, None]).any(0)
-            if torch.equal(after, remains):
-                break
-            remains = after
-        result[number, rows] = remains
+        for kind in kinds[number][valid[number]].unique():
+            rows = (valid[number] & (kinds[number] == kind)).nonzero()[:, 0]
+            chosen = boxes[number][rows]
+            overlap = overlaps(chosen, chosen)
+            near = (overlap >= threshold if inclusive else overlap > threshold).triu(1)
+            result[number, rows] = _greedy(near)
     return result
+
+
+def _greedy(near: Tensor) -> Tensor:
+    """Which of K boxes remain, where near[i, j] says that the better i would suppress j."""
+    remains = torch.ones(len(near), dtype=torch.bool, device=near.device)
+    for _ in range(len(near)):                             # after k rounds the k best are settled, and mostly all
+        after = ~(near & remains[:, None]).any(0)
+        if torch.equal(after, remains):
+            break
+        remains = after
+    return remains
 
 
 @kept.register_fake
@@ -145,9 +150,9 @@ def box_nms(data: Tensor, *, overlap_thresh: float = 0.5, valid_thresh: float = 
     force_suppress, and boxes of the class background_id go. in_format and out_format are the formats of the boxes.
 
     >>> import ganmod as mx
-    >>> rows = mx.nd.array([[0, 0.5, 0, 0, 2, 2], [0, 0.9, 0, 0, 2, 2.1], [0, 0.1, 5, 5, 6, 6]])
-    >>> mx.nd.contrib.box_nms(rows).asnumpy()[:, 1].round(1).tolist()
-    [0.9, 0.1, -1.0]
+    >>> rows = mx.nd.array([[0, 0.5, 0, 0, 2, 2], [0, 0.75, 0, 0, 2, 2.1], [0, 0.25, 5, 5, 6, 6]])
+    >>> mx.nd.contrib.box_nms(rows).asnumpy()[:, 1].tolist()
+    [0.75, 0.25, -1.0]
     """
     rows = data.reshape(-1, *data.shape[-2:])
     scores, boxes = rows[..., score_index].detach(), rows[..., coord_start:coord_start + 4].detach()

@@ -200,8 +200,15 @@ def boolean_mask(data: Tensor, index: Index, *, axis: int = 0) -> Tensor:
 
 # --- products for attention ------------------------------------------------------------------------------------------
 
+def _check_width(where: str, name: str, shape: Shape, heads: int, number: int) -> None:
+    require(len(shape) == 3 and shape[2] % (heads * number) == 0,
+            f"{where}: {name} must be (length, batch, heads * {number} * size) with heads={heads}, got {shape}",
+            ShapeError)
+
+
 def _parts(data: Tensor, heads: int, number: int) -> list[Tensor]:
     """The `number` interleaved parts (L, B, heads * number * D) -> each (B * heads, L, D)."""
+    _check_width("interleaved_matmul", "input", tuple(data.shape), heads, number)
     length, batch, width = data.shape
     split = data.reshape(length, batch, heads, number, width // (heads * number))
     return [split[:, :, :, k].permute(1, 2, 0, 3).flatten(0, 1) for k in range(number)]
@@ -215,9 +222,7 @@ def _joined(parts: Tensor, heads: int) -> Tensor:
 def _divisible(s: ShapeTable, name: str, p: Params, number: int) -> Shape:
     """The shape (L, B, width) of an input of `number` interleaved parts; unknown sizes if it is not known."""
     shape = s[name] or (0, 0, 0)
-    require(len(shape) == 3 and shape[2] % (p.heads * number) == 0,
-            f"{s.node}: {name} must be (length, batch, heads * {number} * size) with heads={p.heads}, got {shape}",
-            ShapeError)
+    _check_width(s.node, name, shape, p.heads, number)
     return shape
 
 

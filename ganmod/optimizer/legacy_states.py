@@ -15,8 +15,8 @@ _OWN = {"param_dict", "_index_update_count", "aggregate_num"}          # not tak
 
 
 def is_pickle(content: bytes) -> bool:
-    """Whether it begins as pickles do: those of Python 3 with a protocol number, those of Python 2 with a bracket."""
-    return content[:1] in (b"\x80", b"(", b"}")
+    """Whether it begins as pickles do: with a protocol number, old ones with a bracket or a name."""
+    return content[:1] in (b"\x80", b"(", b"}", b"c")
 
 
 def load(content: bytes, optimizer: Optimizer) -> tuple[dict[Index, Any], Optimizer]:

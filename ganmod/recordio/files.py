@@ -48,7 +48,7 @@ class MXRecordIO:
     (b'one', b'two', None)
     """
 
-    is_open = False
+    is_open = writable = False
 
     def __init__(self, uri: Path, flag: str) -> None:
         require(flag in ("r", "w"), f"{type(self).__name__}: flag must be 'r' or 'w', got {flag!r}",
@@ -168,7 +168,7 @@ class MXIndexedRecordIO(MXRecordIO):
     uri : path
     flag : {'r', 'w'}
     key_type : callable
-        Makes a key of its text in the index, or of what a caller gives.
+        Makes a key of its text in the index, or of what is given to :meth:`write_idx`.
 
     Raises
     ------
@@ -242,8 +242,8 @@ class MXIndexedRecordIO(MXRecordIO):
     def _offset(self, call: str, idx: Any) -> int:
         self._require(call, False)
         try:
-            return self.idx[self.key_type(idx)]
-        except KeyError:
+            return self.idx[idx]
+        except (KeyError, TypeError):                      # a TypeError: what cannot be a key
             raise RecordKeyError(f"{call}: {self.idx_path} has no key {idx!r}; it has {len(self.idx)} keys") from None
 
     def seek(self, idx: Any) -> None:

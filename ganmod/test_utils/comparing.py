@@ -10,9 +10,9 @@ from ..ndarray import NDArray
 
 Tolerance = Union[float, dict[Any, float], None]
 _INTEGERS = {np.dtype(t): 0 for t in ("bool", "int8", "uint8", "int32", "uint32", "int64", "uint64")}
-_RTOLS: dict[Any, float] = {np.dtype("float16"): 1e-2, np.dtype("float32"): 1e-4, np.dtype("float64"): 1e-5, **_INTEGERS}
-_ATOLS: dict[Any, float] = {np.dtype("float16"): 1e-1, np.dtype("float32"): 1e-3, np.dtype("float64"): 1e-20,
-                            **_INTEGERS}
+_DOUBLE = np.dtype("float64")
+_RTOLS: dict[Any, float] = {np.dtype("float16"): 1e-2, np.dtype("float32"): 1e-4, _DOUBLE: 1e-5, **_INTEGERS}
+_ATOLS: dict[Any, float] = {np.dtype("float16"): 1e-1, np.dtype("float32"): 1e-3, _DOUBLE: 1e-20, **_INTEGERS}
 
 
 def default_dtype() -> type:
@@ -52,12 +52,12 @@ def get_tols(x: Any, y: Any, rtol: Tolerance, atol: Tolerance) -> tuple[float, f
             max(get_tolerance(x, atol, _ATOLS), get_tolerance(y, atol, _ATOLS)))
 
 
-def get_rtol(rtol: Optional[float] = None, dtype: Any = np.dtype("float64")) -> float:
+def get_rtol(rtol: Optional[float] = None, dtype: Any = _DOUBLE) -> float:
     """`rtol`, or the default of a dtype."""
     return _RTOLS[np.dtype(dtype)] if rtol is None else rtol
 
 
-def get_atol(atol: Optional[float] = None, dtype: Any = np.dtype("float64")) -> float:
+def get_atol(atol: Optional[float] = None, dtype: Any = _DOUBLE) -> float:
     """`atol`, or the default of a dtype."""
     return _ATOLS[np.dtype(dtype)] if atol is None else atol
 

@@ -47,7 +47,7 @@ def rand_coord_2d(x_low: int, x_high: int, y_low: int, y_high: int) -> tuple[int
 
 def random_arrays(*shapes: Shape) -> Any:
     """Normally distributed numpy arrays, float32: a list, or the array if there is one shape."""
-    arrays = [np.array(np.random.randn(*shape), dtype=default_dtype()) for shape in shapes]
+    arrays: list[np.ndarray] = [np.array(np.random.randn(*shape), dtype=default_dtype()) for shape in shapes]
     return arrays[0] if len(arrays) == 1 else arrays
 
 
@@ -221,7 +221,8 @@ def get_mnist_iterator(batch_size: int, input_shape: Shape, num_parts: int = 1, 
 
 def get_mnist_pkl() -> None:
     """Not there: the file is a pickle, and a pickle runs code when it is read."""
-    raise InputError("get_mnist_pkl(): mnist.pkl.gz is a pickle, which is not read; use get_mnist() for the same images")
+    raise InputError("get_mnist_pkl(): mnist.pkl.gz is a pickle, which is not read; use get_mnist() for the same "
+                     "images")
 
 
 def get_cifar10() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import symbol as sym
 from ..context import Context
-from ..ndarray import NDArray, array, zeros
+from ..ndarray import NDArray, array
 from .comparing import Tolerance, assert_almost_equal, default_numeric_eps, get_tols
 from .surroundings import default_context
 
@@ -132,8 +132,8 @@ def check_numeric_gradient(sym: sym.Symbol, location: Any, aux_states: Any = Non
     ctx = ctx or default_context()
     values, states = parsed_location(sym, location, ctx, dtype), parsed_states(sym, aux_states, ctx, dtype)
     nodes = grad_nodes if isinstance(grad_nodes, dict) else dict.fromkeys(grad_nodes or sym.list_arguments(), "write")
-    shapes = sym.infer_shape(**{name: v.shape for name, v in values.items()})[1]
-    factors = array(np.random.normal(size=shapes[0]) + 0.1, ctx=ctx, dtype=dtype)
+    shape = (sym.infer_shape(**{name: v.shape for name, v in values.items()})[1] or [()])[0]
+    factors = array(np.random.normal(size=shape) + 0.1, ctx=ctx, dtype=dtype)
     projected = _projected(sym)
     given = {**values, "__random_proj": factors}
     before = {name: array(np.random.normal(size=values[name].shape), ctx=ctx, dtype=dtype) for name in nodes}

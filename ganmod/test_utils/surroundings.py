@@ -7,7 +7,9 @@ from typing import Any, Iterator, Optional
 
 import torch
 
-from ..context import Context, current_context, num_gpus
+from ..context import Context, _stack, current_context, num_gpus
+
+_chosen: list[Context] = []        # what set_default_context() put below the scopes
 
 
 def default_context() -> Context:
@@ -16,8 +18,13 @@ def default_context() -> Context:
 
 
 def set_default_context(ctx: Context) -> None:
-    """Make arrays on a context from here on."""
-    Context.set_default(ctx)
+    """Make arrays on a context from here on, outside of ``with`` blocks of other contexts."""
+    scopes = _stack()
+    if _chosen and scopes and scopes[0] is _chosen[0]:
+        scopes[0] = ctx
+    else:
+        scopes.insert(0, ctx)
+    _chosen[:] = [ctx]
 
 
 def list_gpus() -> range:

@@ -74,7 +74,8 @@ def test_mnist_compressed(mnist):
 @pytest.fixture
 def csv(tmp_path):
     """The paths of files of 7 rows."""
-    rows = {"data": np.arange(21).reshape(7, 3), "label": np.arange(7)[:, None] * 10, "pair": np.arange(14).reshape(7, 2)}
+    rows = {"data": np.arange(21).reshape(7, 3), "label": np.arange(7)[:, None] * 10,
+            "pair": np.arange(14).reshape(7, 2)}
     for name, values in rows.items():
         np.savetxt(tmp_path / name, values, fmt="%g", delimiter=",")
     return lambda **settings: {key: str(tmp_path / value) if key.endswith("csv") else value
@@ -139,7 +140,7 @@ def images(tmp_path, rng):
 
 
 @pytest.mark.parametrize("settings", [
-    {}, {"batch_size": 7}, {"batch_size": 10}, {"shuffle": True}, {"shuffle": True, "seed": 5, "batch_size": 5},
+    {}, {"batch_size": 7}, {"shuffle": True}, {"shuffle": True, "seed": 5, "batch_size": 5},
     {"resize": 6}, {"resize": 12}, {"mirror": True}, {"data_shape": (3, 7, 6)}, {"resize": 9, "inter_method": 0},
     {"mean_r": 10, "mean_g": 20, "mean_b": 30, "std_r": 2, "std_g": 3, "std_b": 4, "scale": 0.5}, {"dtype": "uint8"},
     {"num_parts": 2, "batch_size": 1}, {"num_parts": 2, "part_index": 1, "batch_size": 2, "shuffle": True}], ids=str)

@@ -105,7 +105,8 @@ MISTAKES = {
     "shape": "kv.pull(3, out=mx.nd.ones((3,)))", "capability": "kv.is_capable('foo')", "type": "mx.kv.create(3)",
     "compression of local": "kv.set_gradient_compression({'type': '2bit'})",
     "compression": "mx.kv.create('device').set_gradient_compression({'type': 'none'})",
-    "compression's settings": "mx.kv.create('device').set_gradient_compression(3)", "rows": "kv.row_sparse_pull(3, one)",
+    "compression's settings": "mx.kv.create('device').set_gradient_compression(3)",
+    "rows": "kv.row_sparse_pull(3, one)",
     "states to save": "kv.save_optimizer_states('x')", "states to load": "kv.load_optimizer_states('x')",
     "optimizer": "kv.set_optimizer('sgd')"}
 

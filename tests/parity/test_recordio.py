@@ -100,7 +100,7 @@ def keyed(mx, np, folder):
     made = [record.keys, record.idx, record.tell()]
     record.close()
     record = mx.recordio.MXIndexedRecordIO(*paths, "r", key_type=str)
-    made += [bytes_of(paths[0]), record.keys, record.idx, record.read_idx(3), record.is_open, record.writable]
+    made += [bytes_of(paths[0]), record.keys, record.idx, record.read_idx("3"), record.is_open, record.writable]
     record.close()
     return {"made": [*made, record.is_open, record.flag]}
 
@@ -142,7 +142,8 @@ def refused(mx, np, what, folder):
 
 
 @pytest.mark.parametrize("what, kind", [("reads a writer", AssertionError), ("text", TypeError), ("key", KeyError),
-                                        ("writes a reader", AssertionError), ("flag", ValueError), ("header", ValueError)])
+                                        ("writes a reader", AssertionError), ("flag", ValueError),
+                                        ("header", ValueError)])
 def test_refusals(compare, tmp_path, what, kind):
     _, ours = compare(refused, {"what": what, "folder": str(tmp_path)}, raises=True)
     assert isinstance(ours, kind) and isinstance(ours, mx.MXNetError)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+import ganmod
 from ganmod.ops import find
 from tests.parity.cases_update import ADAPTIVE, MANY, PLAIN, TESTS
 from tests.parity.rows import Row
@@ -77,3 +78,56 @@ def masked(mx, np, index):
 
 def test_rows_chosen_by_value(compare):
     compare(masked, dict(index=[1.0, 0.0, 1.0]))
+
+
+def listed(mx, np, low):
+    """The functions of ``mx.nd.contrib`` that take lists of arrays, and a number for the scale of the gradients."""
+    def arrays(dtype="float32", sizes=(3, 2)):
+        return [mx.nd.array(np.arange(1, size + 1) / 4, dtype=dtype) for size in sizes]
+
+    kind, copies, mp = ("float16", [arrays()], "mp_") if low else ("float32", [], "")
+    weights, means, squares = arrays(kind), arrays(), arrays()
+    state = [weights, arrays(kind), means, squares, *copies]
+    numbers = {"lrs": [0.1, 0.2], "wds": [0.0, 0.1]}
+    contrib = mx.nd.contrib
+    getattr(contrib, f"multi_{mp}adamw_update")(*state, 0.5, etas=[1.0, 0.5], out=weights, **numbers)
+    getattr(contrib, f"multi_{mp}lamb_update")(*state, step_count=[1, 2], out=weights, **numbers)
+    return [array for part in state for array in part]
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_lists_of_arrays(compare, low):
+    compare(listed, dict(low=low), rtol=1e-3 if low else 1e-5)
+
+
+def counted(mx, np, data):
+    """``histogram`` in its ways of calling."""
+    data = mx.nd.array(data)
+    return [mx.nd.histogram(data), mx.nd.histogram(data, bins=3), mx.nd.histogram(data, bins=4, range=(0, 2)),
+            mx.nd.histogram(data, bins=mx.nd.array([0, 1, 3])),
+            mx.sym.histogram(mx.sym.Variable("x"), bins=4, range=(0, 2)).list_outputs()]
+
+
+def test_histogram(compare):
+    def plain(mx, np, data):
+        return [list(pair) for pair in counted(mx, np, data)]
+
+    compare(plain, dict(data=[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 0.2]))
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda nd, x: nd.multi_sgd_update(x, x, x, lrs=(1, 1), wds=(0, 0), num_weights=2), "weight, grad.*4 arrays.*3"),
+    (lambda nd, x: nd.multi_sgd_update(x, x, lrs=(1, 1), wds=(0,)), r"lrs=\(1.0, 1.0\).*num_weights=1"),
+    (lambda nd, x: nd.sgd_update(x, nd.ones((3,)), lr=1), r"'grad' has shape \(3,\)"),
+    (lambda nd, x: nd.all_finite(x, init_output=False), "init_output=False.*not supported"),
+    (lambda nd, x: nd.histogram(x, bins="auto"), "bins must be an int or an NDArray"),
+    (lambda nd, x: nd.cast_storage(x, stype="csr"), "only 'default' is"),
+    (lambda nd, x: nd.linalg.potrf(nd.ones((2, 3))), "square matrices"),
+    (lambda nd, x: nd.linalg.potrf(nd.zeros((2, 2))), "potrf.*not positive-definite"),
+    (lambda nd, x: nd.linalg.gemm2(x, x), "at least 2 axes"),
+    (lambda nd, x: nd.contrib.boolean_mask(x, nd.ones((3,))), "one element per row"),
+    (lambda nd, x: nd.contrib.interleaved_matmul_selfatt_qk(nd.ones((2, 2, 13)), heads=2), "heads=2, got"),
+])
+def test_mistakes_are_explained(call, message):
+    with pytest.raises(ganmod.MXNetError, match=message):
+        call(ganmod.nd, ganmod.nd.ones((2,)))

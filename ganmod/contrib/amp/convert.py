@@ -21,7 +21,7 @@ Conditions = Optional[Sequence[tuple[str, str, Sequence[str]]]]
 Params = dict[str, NDArray]
 
 # Operators whose outputs MXNet knows by name; those of others are numbered in the names of casts.
-_NAMED_LOWER = {"softmax", "log_softmax", "softmin"}
+_NAMED_LOWER = {"softmax", "log_softmax", "softmin", "elemwise_add"}
 _NUMBERED_UPPER = {"Embedding", "Reshape", "Flatten", "Cast", "BlockGrad"}
 
 

@@ -100,8 +100,7 @@ class SVRGModule(Module):
             raise StateError("update_full_grads() needs bind(for_training=True)")
         self._mod_aux.set_params(*self.get_params())
         train_data.reset()
-        sums = [[None if g is None else torch.zeros_like(g.as_torch()) for g in grads]
-                for grads in self._mod_aux._exec_group.grad_arrays]
+        sums = self._first_sums()
         batches = 0.0
         for batch in train_data:
             self._mod_aux.forward(batch, is_train=True)
@@ -112,6 +111,13 @@ class SVRGModule(Module):
                         total += grad.as_torch()
             batches += 1 - (batch.pad or 0) / train_data.batch_size
         self._keep_full_grads(sums, batches)
+
+    def _first_sums(self) -> list[list[Optional[torch.Tensor]]]:
+        """What the sums over the batches begin with: the last mean, as MXNet never clears it."""
+        group, kept = self._mod_aux._exec_group, self._param_dict
+        return [[None if g is None else kept[k][name].as_torch().clone() if name in kept[k]
+                 else torch.zeros_like(g.as_torch()) for k, g in enumerate(grads)]
+                for name, grads in zip(group.param_names, group.grad_arrays)]
 
     def _keep_full_grads(self, sums: list[list[Optional[torch.Tensor]]], batches: float) -> None:
         """The mean over the batches; over the devices too where they share a kvstore."""

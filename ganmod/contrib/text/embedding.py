@@ -80,9 +80,9 @@ class _TokenEmbedding(Vocabulary):
                              f"{new_vectors.shape}")
         for word in words:
             if word not in self.token_to_idx:
-                raise ValueError(f"Token {word} is unknown. To update the embedding vector for an unknown token, please "
-                                 f"specify it explicitly as the `unknown_token` {self.unknown_token} in `tokens`. This "
-                                 "is to avoid unintended updates.")
+                raise ValueError(f"Token {word} is unknown. To update the embedding vector for an unknown token, "
+                                 "please specify it explicitly as the `unknown_token` "
+                                 f"{self.unknown_token} in `tokens`. This is to avoid unintended updates.")
         for word, vector in zip(words, new_vectors.reshape((len(words), self.vec_len))):
             self._vectors[self.token_to_idx[word]] = vector
 
@@ -162,8 +162,8 @@ def _read(path: str, delimiter: str, encoding: str) -> dict[str, np.ndarray]:
             if not texts:
                 raise FileFormatError(f"{path}, line {number}: expected a word and its vector, got {line!r:.60}")
             if token in found:
-                warnings.warn(f"At line {number} of the pre-trained token embedding file: the embedding vector for token "
-                              f"{token} has been loaded and a duplicate embedding for the same token is seen and "
+                warnings.warn(f"At line {number} of the pre-trained token embedding file: the embedding vector for "
+                              f"token {token} has been loaded and a duplicate embedding for the same token is seen and "
                               "skipped.", stacklevel=4)
                 continue
             if len(texts) == 1:
