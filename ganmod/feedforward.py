@@ -1,6 +1,7 @@
 """``mx.model.FeedForward``: networks over numpy arrays, as programs before Module trained them."""
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 import warnings
@@ -280,9 +281,7 @@ class FeedForward:
         outputs: list[list[np.ndarray]] = [[] for _ in module.output_names]
         inputs: list[list[np.ndarray]] = [[] for _ in data.provide_data]
         labels: list[list[np.ndarray]] = [[] for _ in data.provide_label]
-        for number, batch in enumerate(data):
-            if number == num_batch:
-                break
+        for batch in itertools.islice(data, num_batch):
             module.forward(io.DataBatch(batch.data), is_train=False)
             real = batch.data[0].shape[0] - (batch.pad or 0)
             groups = [(outputs, module.get_outputs())]

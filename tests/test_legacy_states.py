@@ -72,9 +72,9 @@ DOUBLED = b"\x80\x02]q\x00" + b"".join(b"](h%ch%ceq%c" % (k, k, k + 1) for k in 
 
 
 @pytest.mark.parametrize("content", [
-    b"\x80", b"\x80\x02", b"\x80\x02.", b"\x80\x02}", b"\x80\x02N.", b"\x80\x02}}.", b"\x80\x02]K\x00K\x00s.", b"(dp0\n",
-    b"\x80\x02(e.", b"\x80\x02}K\x00s.", b"\x80\x02}(K\x00u.", b"\x80\x02}h\x05.", b"\x80\x02}]Ns.", b"\x80\x02K\x01)R.",
-    b"\x80\x02}Kb}b.", b"\x80\x02Q.", b"\x80\x02P1\n.", b"\x80\x02\x82\x01.", b"\x80\x02}\x92.",
+    b"\x80", b"\x80\x02", b"\x80\x02.", b"\x80\x02}", b"\x80\x02N.", b"\x80\x02}}.", b"\x80\x02]K\x00K\x00s.",
+    b"(dp0\n", b"\x80\x02(e.", b"\x80\x02}K\x00s.", b"\x80\x02}(K\x00u.", b"\x80\x02}h\x05.", b"\x80\x02}]Ns.",
+    b"\x80\x02K\x01)R.", b"\x80\x02}Kb}b.", b"\x80\x02Q.", b"\x80\x02P1\n.", b"\x80\x02\x82\x01.", b"\x80\x02}\x92.",
     b"\x80\x04B" + struct.pack("<I", 2**31) + b"x.", b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"x.",
     b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"x.", b"\x80\x02\x8b" + struct.pack("<i", 2**30) + b"x.",
     named("mxnet.optimizer.optimizer", "SGD", b")\x81."), named("mxnet.ndarray.ndarray", "NDArray", b"N\x85R."),
