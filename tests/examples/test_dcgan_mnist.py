@@ -1,6 +1,7 @@
 """The DCGAN example: what it leaves behind, stopping and going on, its data, its networks, its complaints."""
 import gzip
 import importlib.util
+import itertools
 import pathlib
 import signal
 import subprocess
@@ -199,9 +200,10 @@ def test_idx_files(example, tmp_path, names):
     ("train-images-idx3-ubyte", idx(IMAGES) + b"x"), ("train-images-idx3-ubyte", b"\x89PNG" + idx(IMAGES)[4:]),
     ("train-images-idx3-ubyte", idx(IMAGES[:0])), ("train-images-idx3-ubyte", idx(IMAGES)[:10]),
     ("train-images-idx3-ubyte", b"\0\0\x08\x03" + b"\xff" * 12),
-    ("train-images-idx3-ubyte.gz", gzip.compress(idx(IMAGES))[:-100]), ("train-images-idx3-ubyte.gz", idx(IMAGES)),
-    ("train-images-idx3-ubyte.gz", gzip.compress(idx(IMAGES))[:20] + b"\xff" * 50),
-])
+    ("train-images-idx3-ubyte.gz", gzip.compress(idx(IMAGES), mtime=0)[:-100]),
+    ("train-images-idx3-ubyte.gz", idx(IMAGES)),
+    ("train-images-idx3-ubyte.gz", gzip.compress(idx(IMAGES), mtime=0)[:20] + b"\xff" * 50),
+], ids=itertools.count())
 def test_damaged_idx_files(example, tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SystemExit, match=name):

@@ -4,6 +4,8 @@ import pytest
 from tests.parity.oracle import Oracle
 from tests.parity.oracle_env import OracleUnavailable, find_oracle, in_ci
 
+collect_ignore = ["programs"]           # they import mxnet; test_programs.py runs them
+
 
 @pytest.fixture(scope="session")
 def oracle():

