@@ -53,6 +53,8 @@ class FeedForward:
     begin_epoch : int
         The first epoch's number.
 
+    >>> import warnings
+    >>> warnings.simplefilter("ignore", DeprecationWarning)
     >>> import ganmod as mx
     >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=2, name='fc')
     >>> model = mx.model.FeedForward(mx.sym.SoftmaxOutput(net, name='softmax'), num_epoch=5, learning_rate=0.5)

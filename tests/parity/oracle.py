@@ -270,16 +270,29 @@ class Oracle:
     def _run(self, name, program, inputs, env, timeout, seed, unsent=()) -> Any:
         request = {"program": program, "inputs": encode(inputs, "inputs"), "seed": seed}
         key = tuple(sorted((env or {}).items()))
-        try:
-            reply = self._server(key).ask(name, request, timeout)
-        except (OracleCrashed, OracleTimeout):
-            if key in self._servers:
-                self._servers.pop(key).close()
-            raise
+        reply = self._answer(key, name, request, timeout)
         if reply["ok"]:
             return decode(reply["value"])
         remark = f" (not sent to MXNet: {', '.join(unsent)})" if unsent and reply["type"] == "NameError" else ""
         raise MXNetRaised(name, reply, remark)
+
+    def _answer(self, key: tuple, name: str, request: dict, timeout: float) -> dict:
+        """The reply to a request. MXNet's process dies of its own accord now and then, so it is asked again twice."""
+        for _ in range(2):
+            try:
+                return self._ask(key, name, request, timeout)
+            except OracleCrashed:
+                continue
+        return self._ask(key, name, request, timeout)
+
+    def _ask(self, key: tuple, name: str, request: dict, timeout: float) -> dict:
+        """The reply to a request; a process that dies or hangs is given up, and the next request starts another."""
+        try:
+            return self._server(key).ask(name, request, timeout)
+        except (OracleCrashed, OracleTimeout):
+            if key in self._servers:
+                self._servers.pop(key).close()
+            raise
 
     def _server(self, key: tuple) -> Server:
         if key not in self._servers:
