@@ -3,9 +3,16 @@
 MXNet itself cannot bind an operator with two outputs and a state ("Storage type inconsistent"), and ends the process
 where a constructor does not take its attributes.
 """
+import functools
 import warnings
 
 import pytest
+
+
+@pytest.fixture
+def compare(oracle):
+    """As everywhere, but under MXNet's own engine: the naive one tells Python operators that nothing is training."""
+    return functools.partial(oracle.compare, env={"MXNET_ENGINE_TYPE": "ThreadedEnginePerDevice"})
 
 
 def defined(mx, np):
