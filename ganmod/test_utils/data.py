@@ -14,6 +14,7 @@ from ..context import Context
 from ..io import DataBatch, DataIter, NDArrayIter
 from ..ndarray import NDArray, array
 from .comparing import default_dtype
+from .sparse import rand_sparse_ndarray
 
 Shape = tuple[int, ...]
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -60,15 +61,9 @@ def random_uniform_arrays(*shapes: Shape, **kwargs: float) -> list[np.ndarray]:
 def rand_ndarray(shape: Shape, stype: str = "default", density: Optional[float] = None, dtype: Any = None,
                  modifier_func: Any = None, shuffle_csr_indices: bool = False, distribution: Optional[str] = None,
                  ctx: Optional[Context] = None) -> NDArray:
-    """A normally distributed dense NDArray.
-
-    Raises
-    ------
-    MXNetError
-        For another `stype` than ``'default'``: ganmod's arrays are dense.
-    """
+    """A normally distributed NDArray; for another `stype` than ``'default'``, that of :func:`rand_sparse_ndarray`."""
     if stype != "default":
-        raise MXNetError(f"rand_ndarray(stype={stype!r}): ganmod has dense arrays only")
+        return rand_sparse_ndarray(shape, stype, density, dtype, distribution, modifier_func=modifier_func, ctx=ctx)[0]
     return array(random_arrays(tuple(shape)), ctx=ctx, dtype=dtype)
 
 

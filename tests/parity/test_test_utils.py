@@ -141,3 +141,25 @@ def test_data_sets_without_a_network(tmp_path, monkeypatch):
         (tmp_path / "data" / name).write_bytes(header + bytes([255]) * int(np.prod(shape)))
     train, test = ganmod.test_utils.get_mnist_iterator(2, (784,))
     assert train.next().data[0].shape == (2, 784) and float(test.next().data[0][0, 0].asscalar()) == 1
+
+
+@pytest.mark.parametrize("stype, parts", [("row_sparse", 2), ("csr", 3)])
+def test_sparse_arrays_are_dense_ones(stype, parts):
+    import ganmod
+    tu = ganmod.test_utils
+    np.random.seed(0)
+    made, found = tu.rand_sparse_ndarray((40, 30), stype, density=0.5)
+    values = made.asnumpy()
+    zero = (values == 0).all(axis=1) if stype == "row_sparse" else values == 0
+    assert made.stype == "default" and len(found) == parts and 0.2 < zero.mean() < 0.8
+    if stype == "row_sparse":
+        np.testing.assert_array_equal(values[found[1]], found[0])
+    else:
+        starts, columns, data = (part.asnumpy() for part in found)
+        for row in range(40):
+            place = slice(starts[row], starts[row + 1])
+            np.testing.assert_array_equal(values[row][columns[place]], data[place])
+    assert tu.create_sparse_array_zd((6, 3), stype, density=0).asnumpy().sum() == 0
+    assert tu.rand_ndarray((6, 3), stype, density=1.0).asnumpy().min() > 0
+    with pytest.raises(ganmod.MXNetError, match="density"):
+        tu.rand_sparse_ndarray((6, 3), stype, density=2)
