@@ -12,7 +12,8 @@ from ..ndarray.ndarray import NDArray
 from ..ops.shapes import Known, complete
 from ..symbol import Symbol
 from ..symbol.inference import infer_dtypes, infer_shapes
-from .executor import Executor
+from .executor import Executor, ProgramCache
+from .placement import Placement
 
 __all__ = ["bind", "simple_bind", "evaluate", "reshape"]
 
@@ -30,6 +31,8 @@ def bind(self: Symbol, ctx: Context, args: Arrays, args_grad: Optional[Arrays] =
     ----------
     ctx : Context
         Where to compute.
+    group2ctx : dict of str to Context
+        Where the nodes of each ``AttrScope(ctx_group=...)`` run, and the variables made there live.
     args, args_grad, aux_states : list or dict of NDArray
         Arguments, gradient arrays (those that are left out or ``None`` are not computed), and auxiliary states; lists
         follow ``list_arguments()`` and ``list_auxiliary_states()``.
@@ -39,19 +42,21 @@ def bind(self: Symbol, ctx: Context, args: Arrays, args_grad: Optional[Arrays] =
     Raises
     ------
     InputError
-        For a missing or unknown array.
+        For a missing or unknown array, one on another device, or a group without a context.
     ShapeError
         For arrays that do not fit the graph.
     """
     names, states = _distinct_names(self)
-    _check_placement(ctx, group2ctx)
+    placement = Placement(self, ctx, group2ctx)
     arg_dict = _by_name("args", names, args, required=True)
     grads = _by_name("args_grad", names, args_grad or {}, required=False)
     aux_dict = _by_name("aux_states", states, aux_states or [], required=True)
+    for arrays in (arg_dict, grads, aux_dict):
+        _check_devices(placement, arrays)
     requests = _requests(names, grad_req, default="write")
-    outputs = _outputs(self, ctx, {**arg_dict, **aux_dict})
-    return Executor(self, ctx, arg_dict, grads, requests, aux_dict, outputs,
-                    shared_exec._programs if shared_exec is not None and shared_exec._symbol is self else None)
+    outputs = _outputs(self, placement, {**arg_dict, **aux_dict})
+    return Executor(self, placement, arg_dict, grads, requests, aux_dict, outputs,
+                    _shared_programs(self, placement, shared_exec))
 
 
 def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq = "write",
@@ -63,6 +68,8 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
 
     Parameters
     ----------
+    group2ctx : dict of str to Context
+        Where the nodes of each ``AttrScope(ctx_group=...)`` run, and the variables made there live.
     type_dict : dict of str to dtype
         Dtypes of arguments; the others follow, and are float32 where nothing says otherwise.
     shared_exec : Executor
@@ -77,21 +84,20 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
     ShapeError
         Where shapes conflict or something stays unknown; the message names it.
     """
-    context = ctx or current_context()
-    _check_placement(context, group2ctx)
+    placement = Placement(self, ctx or current_context(), group2ctx)
     for name, stype in (stype_dict or {}).items():
         if stype != "default":
             raise MXNetError(f"simple_bind(): {name!r}: storage type {stype!r} is not supported; only 'default'")
     names, states = _distinct_names(self)
     shapes, dtypes = _complete_structure(self, kwargs, type_dict or {})
     requests = _requests(names, grad_req, default="null")
-    pool = _Pool(context, shapes, dtypes, shared_exec, shared_buffer)
+    pool = _Pool(placement, shapes, dtypes, shared_exec, shared_buffer)
     args = {n: pool.argument(n) for n in names}
     grads = {n: pool.gradient(n) for n in names if requests[n] != "null"}
     aux = {n: pool.state(n) for n in states}
-    outputs = _outputs(self, context, {**args, **aux})
-    return Executor(self, context, args, grads, requests, aux, outputs,
-                    shared_exec._programs if shared_exec is not None and shared_exec._symbol is self else None)
+    outputs = _outputs(self, placement, {**args, **aux})
+    return Executor(self, placement, args, grads, requests, aux, outputs,
+                    _shared_programs(self, placement, shared_exec))
 
 
 def evaluate(self: Symbol, ctx: Optional[Context] = None, **kwargs: NDArray) -> list[NDArray]:
@@ -129,15 +135,24 @@ def reshape(self: Executor, partial_shaping: bool = False, allow_up_sizing: bool
             raise ShapeError(f"reshape(): {name!r} grows from {array.shape} to {shapes[name]}; pass "
                              "allow_up_sizing=True if that is meant")
     wanted: dict[str, Any] = {n: shapes[n] for n in self.arg_dict}
-    return simple_bind(self._symbol, self._ctx, self._grad_req, dtypes, shared_exec=self, **wanted)
+    placement = self._placement
+    return simple_bind(self._symbol, placement.ctx, self._grad_req, dtypes, group2ctx=placement.groups,
+                       shared_exec=self, **wanted)
+
+
+def _shared_programs(symbol: Symbol, placement: Placement, shared: Optional[Executor]) -> Optional[ProgramCache]:
+    """The programs of another executor, if they are for the same graph in the same places."""
+    same = shared is not None and shared._symbol is symbol and shared._placement.groups == placement.groups
+    return shared._programs if shared is not None and same else None
 
 
 class _Pool:
     """Where the arrays of a simple_bind come from: another executor's, a buffer's, or new."""
 
-    def __init__(self, ctx: Context, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, torch.dtype],
+    def __init__(self, placement: Placement, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, torch.dtype],
                  shared_exec: Optional[Executor], buffer: Optional[dict[str, NDArray]]) -> None:
-        self._ctx, self._shapes, self._dtypes, self._exec, self._buffer = ctx, shapes, dtypes, shared_exec, buffer
+        self._contexts, self._shapes, self._dtypes = placement.variables, shapes, dtypes
+        self._exec, self._buffer = shared_exec, buffer
 
     def argument(self, name: str) -> NDArray:
         buffer = {} if self._buffer is None else self._buffer
@@ -160,7 +175,8 @@ class _Pool:
         return self._new(name)
 
     def _new(self, name: str) -> NDArray:
-        return NDArray(torch.zeros(self._shapes[name], dtype=self._dtypes[name], device=self._ctx.device), self._ctx)
+        ctx = self._contexts[name]
+        return NDArray(torch.zeros(self._shapes[name], dtype=self._dtypes[name], device=ctx.device), ctx)
 
 
 def _distinct_names(symbol: Symbol) -> tuple[list[str], list[str]]:
@@ -204,13 +220,13 @@ def _with_defaults(symbol: Symbol, wanted: dict[str, torch.dtype], found: dict[A
         found = infer_dtypes(symbol.entries, given)
 
 
-def _outputs(symbol: Symbol, ctx: Context, arrays: dict[str, NDArray]) -> list[torch.Tensor]:
+def _outputs(symbol: Symbol, placement: Placement, arrays: dict[str, NDArray]) -> list[torch.Tensor]:
     """Output tensors of the inferred shapes, whose values mean nothing yet; raises where arrays do not fit."""
     given = {n: a.as_torch().dtype for n, a in arrays.items()}
     dtypes = infer_dtypes(symbol.entries, given)
     shapes = infer_shapes(symbol.entries, {n: a.shape for n, a in arrays.items()}, dtypes)
     made = []
-    for entry in symbol.entries:
+    for entry, ctx in zip(symbol.entries, placement.outputs):
         shape = shapes.get((id(entry.node), entry.index))
         if shape is None or not complete(shape):
             shape = (1,)                                   # depends on values; the first forward will tell
@@ -253,9 +269,10 @@ def _requests(names: list[str], grad_req: GradReq, default: str) -> dict[str, st
     return made
 
 
-def _check_placement(ctx: Context, group2ctx: Optional[dict[str, Context]]) -> None:
-    for group, other in (group2ctx or {}).items():
-        if other.device != ctx.device:
-            raise MXNetError(f"group2ctx places {group!r} on {other}, but one executor runs on one device ({ctx})")
-
-
+def _check_devices(placement: Placement, arrays: dict[str, NDArray]) -> None:
+    """Raise for an array that is not on the device where its variable is used."""
+    for name, array in arrays.items():
+        if array.context.device != placement.variables[name].device:
+            raise InputError(f"bind(): the array for {name!r} is on {array.context}, and is used on "
+                             f"{placement.variables[name]}; move it with as_in_context(), or name a group's context "
+                             "in group2ctx")

@@ -6,11 +6,11 @@ from typing import Any, Callable, Iterable, Optional, Sequence, Union, cast
 import torch
 
 from ..base import InputError, MXNetError, ShapeError, StateError, suggest
-from ..context import Context
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..ops.custom import Instances
 from ..symbol import Symbol
 from .lower import heads_needed, lower, untraceable, untraceable_errors
+from .placement import Placement
 from .trace import EagerPrograms, Forward, Programs, Structure, record
 
 __all__ = ["Executor", "ProgramCache"]
@@ -29,7 +29,7 @@ class Executor:
     ----------
     symbol : Symbol
         What to compute.
-    ctx : Context
+    placement : Placement
         Where.
     args, grads, aux : dict of str to NDArray
         Arguments; gradients, for the arguments that have one; auxiliary states.
@@ -47,13 +47,14 @@ class Executor:
 
     reshape: Callable[..., "Executor"]                     # set by the package, which knows how to bind
 
-    def __init__(self, symbol: Symbol, ctx: Context, args: dict[str, NDArray], grads: dict[str, NDArray],
+    def __init__(self, symbol: Symbol, placement: Placement, args: dict[str, NDArray], grads: dict[str, NDArray],
                  grad_req: dict[str, str], aux: dict[str, NDArray], outputs: Sequence[torch.Tensor],
                  programs: Optional[ProgramCache] = None) -> None:
-        self._symbol, self._ctx, self._grad_req = symbol, ctx, grad_req
+        self._symbol, self._placement, self._grad_req = symbol, placement, grad_req
+        self._ctx = placement.ctx
         self._args, self._aux = args, aux
         self._grads: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
-        self.outputs = [NDArray(o, ctx) for o in outputs]
+        self.outputs = [NDArray(o, ctx) for o, ctx in zip(outputs, placement.outputs)]
         self._names, self._output_names = list(args), symbol.list_outputs()
         self._structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device) for a in (*args.values(),
                                                                                              *aux.values()))
@@ -65,7 +66,7 @@ class Executor:
         self._monitor: Optional[Monitor] = None
         self._monitor_all = False
         self._last: Optional[Forward] = None
-        self._instances = Instances(ctx)
+        self._instances = Instances(self._ctx)
         self._mode: Optional[bool] = None
 
     # --- what it holds ---------------------------------------------------------------------------------------------
@@ -275,7 +276,7 @@ class Executor:
         return self._programs[key]
 
     def _made(self, symbol: Symbol, training: bool, structure: Structure) -> Union[Programs, EagerPrograms]:
-        function = lower(symbol, training, self._ctx.device)
+        function = lower(symbol, training, self._placement)
         if untraceable(symbol):
             return EagerPrograms(function, structure.wanted)
         try:
@@ -301,7 +302,7 @@ class Executor:
     def _show(self, observed: Sequence[torch.Tensor]) -> None:
         assert self._monitor is not None
         entries = self._observed_entries()
-        values = {(id(e.node), e.index): NDArray(t, self._ctx) for e, t in zip(entries, observed)}
+        values = {(id(e.node), e.index): NDArray(t, self._placement.of_entry(e)) for e, t in zip(entries, observed)}
         bound = {**self.arg_dict, **self.aux_dict}
         for node in self._symbol.get_internals().nodes:
             if node.op is None:

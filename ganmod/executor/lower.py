@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from ..base import MXNetError, ShapeError
+from ..context import Context
 from ..ops.registry import Params
 from ..ops.shapes import Known, complete
 from ..symbol import Symbol
 from ..symbol.graph import Entry, Node, topological
 from ..symbol.inference import infer_shapes
+from .placement import Placement
 
 __all__ = ["lower", "heads_needed", "untraceable", "untraceable_errors", "Lowered"]
 
@@ -19,7 +21,7 @@ __all__ = ["lower", "heads_needed", "untraceable", "untraceable_errors", "Lowere
 Lowered = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[list[Tensor], dict[str, Tensor]]]
 
 
-def lower(symbol: Symbol, training: bool, device: torch.device) -> Lowered:
+def lower(symbol: Symbol, training: bool, placement: Placement) -> Lowered:
     """The torch function that a symbol describes.
 
     Parameters
@@ -28,8 +30,8 @@ def lower(symbol: Symbol, training: bool, device: torch.device) -> Lowered:
         What to compute.
     training : bool
         Whether operators such as dropout and batch normalisation train.
-    device : torch.device
-        Where operators without inputs create their results.
+    placement : Placement
+        Where each node runs; what comes from elsewhere is copied there.
     """
     nodes = topological(symbol.entries)
     names = [*symbol.list_arguments(), *symbol.list_auxiliary_states()]
@@ -43,9 +45,9 @@ def lower(symbol: Symbol, training: bool, device: torch.device) -> Lowered:
         replaced: dict[str, Tensor] = {}
         shapes = infer_shapes(symbol.entries, {n: tuple(values[id(variables[n]), 0].shape) for n in names}) \
             if shapeless else {}
-        with torch.device(device):
-            for node in operators:
-                _run_node(node, values, replaced, training, shapes)
+        for node in operators:
+            with torch.device(placement.of(node).device):   # where operators without inputs create their results
+                _run_node(node, values, replaced, training, shapes, placement)
         return [values[id(e.node), e.index] for e in symbol.entries], replaced
 
     return run
@@ -59,9 +61,9 @@ def _is_shapeless(node: Node) -> bool:
 
 
 def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[str, Tensor], training: bool,
-              shapes: dict[tuple[int, int], Known]) -> None:
+              shapes: dict[tuple[int, int], Known], placement: Placement) -> None:
     assert node.op is not None
-    inputs = [values[id(e.node), e.index] for e in node.inputs]
+    inputs = [_moved(values[id(e.node), e.index], placement.of_entry(e), placement.of(node)) for e in node.inputs]
     params = node.params
     if _is_shapeless(node):
         shape = shapes[id(node), 0]
@@ -84,6 +86,11 @@ def _run_node(node: Node, values: dict[tuple[int, int], Tensor], replaced: dict[
     for name, entry in zip(node.input_names, node.inputs):
         if name in new and entry.node.op is None:
             replaced[entry.node.name] = new[name]
+
+
+def _moved(value: Tensor, source: Context, target: Context) -> Tensor:
+    """The value where it is needed; the program copies only between devices."""
+    return value if source.device == target.device else value.to(target.device)
 
 
 def untraceable_errors() -> tuple[type[Exception], ...]:

@@ -104,6 +104,9 @@ class DataParallelExecutorGroup:
         self.output_names = symbol.list_outputs()
         self.for_training, self.inputs_need_grad = for_training, inputs_need_grad
         self.execs: list[Executor] = []
+        #: For each device, the data and label arrays by name of the groups that share arrays.
+        self.shared_data_arrays: list[dict[str, NDArray]] = shared_group.shared_data_arrays if shared_group else \
+            [{} for _ in self.contexts]
         self.batch_size = 0
         self.grad_req = self._requests(grad_req, [d.name for d in as_descriptions(data_shapes)])
         self.bind_exec(data_shapes, label_shapes, shared_group)
@@ -183,6 +186,9 @@ class DataParallelExecutorGroup:
         self.num_outputs = len(self.output_names)
         self.data_arrays = [self._sliced(name) for name in self.data_names]
         self.label_arrays = [self._sliced(name) for name in self.label_names if name in self.arg_names]
+        for shared, executor in zip(self.shared_data_arrays, self.execs):
+            shared.update({n: executor.arg_dict[n] for n in (*self.data_names, *self.label_names)
+                           if n in self.arg_names})
         self.state_arrays = [[e.arg_dict[name] for e in self.execs] for name in self.state_names]
         parameters = [n for n in self.arg_names if n in self.param_names]
         self.param_arrays = [[e.arg_dict[name] for e in self.execs] for name in parameters]

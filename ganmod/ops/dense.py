@@ -24,7 +24,7 @@ def fully_connected(data: Tensor, weight: Tensor, bias: Optional[Tensor] = None,
     >>> mx.nd.FullyConnected(mx.nd.ones((2, 3)), mx.nd.ones((1, 3)), no_bias=True, num_hidden=1).asnumpy().tolist()
     [[3.0], [3.0]]
     """
-    return F.linear(data.flatten(1) if flatten else data, weight, bias)
+    return F.linear((data.flatten(1) if data.dim() > 1 else data.unsqueeze(1)) if flatten else data, weight, bias)
 
 
 @fully_connected.shapes

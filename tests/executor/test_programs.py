@@ -8,6 +8,8 @@ import torch.nn.functional as F
 
 import ganmod as mx
 from ganmod.executor import trace
+from ganmod.executor.lower import lower
+from ganmod.executor.placement import Placement
 from ganmod.ops import registry
 
 
@@ -157,17 +159,12 @@ def test_both_kinds_of_programs_agree():
     symbol = convolutional()
     recorded_, eager = filled(symbol, data=(3, 2, 8, 8)), filled(symbol, data=(3, 2, 8, 8))
     eager._made = lambda symbol, training, structure: trace.EagerPrograms(
-        trace_lower(symbol, training), structure.wanted)
+        lower(symbol, training, Placement(symbol, mx.cpu())), structure.wanted)
     for executor in (recorded_, eager):
         executor.forward(is_train=True)
         executor.backward()
     for one, other in zip(recorded_.grad_arrays + recorded_.aux_arrays, eager.grad_arrays + eager.aux_arrays):
         np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
-
-
-def trace_lower(symbol, training):
-    from ganmod.executor.lower import lower
-    return lower(symbol, training, torch.device("cpu"))
 
 
 def test_a_forward_that_writes_in_place_is_recorded_without_writing():

@@ -33,6 +33,7 @@ ROWS = [
     Row("FullyConnected", [(4, 5), (3, 5), (3,)], dict(num_hidden=3), **DENSE),
     Row("FullyConnected", [(4, 5), (3, 5)], dict(num_hidden=3, no_bias=True), **DENSE),
     Row("FullyConnected", [(4, 2, 3), (3, 6), (3,)], dict(num_hidden=3), **DENSE),
+    Row("FullyConnected", [(4,), (3, 1), (3,)], dict(num_hidden=3), **DENSE),
     Row("FullyConnected", [(4, 2, 5), (3, 5), (3,)], dict(num_hidden=3, flatten=False), **DENSE),
     Row("FullyConnected", [(4, 2, 5), (3, 5)], dict(num_hidden=3, flatten=False, no_bias=True), **DENSE),
     Row("Embedding", [given([[0, 2], [1, 2]], dtype="int32"), (3, 4)], dict(input_dim=3, output_dim=4),

@@ -249,10 +249,10 @@ def bound(mx, op, net, **shapes):
     mx.nd.waitall()
     executor.backward(mx.nd.ones(executor.outputs[0].shape))
     mx.nd.waitall()
-    other = op.get_symbol(mx.sym.Variable("data"))
-    return {"output": executor.outputs[0], "gradients": grads, "types": net.infer_type(data="float32"),
-            "names": net.list_arguments() + net.list_outputs(), "automatic": [other.name, *other.list_arguments()],
-            "keys": sorted(net.list_attr())}
+    found = {"output": executor.outputs[0].asnumpy(), "gradients": grads, "types": net.infer_type(data="float32"),
+             "names": net.list_arguments() + net.list_outputs(), "keys": sorted(net.list_attr())}
+    other = op.get_symbol(mx.sym.Variable("data"))      # last: in MXNet the callbacks of the first symbol end with it
+    return {**found, "automatic": [other.name, *other.list_arguments()]}
 
 
 def test_numpy_op(compare):

@@ -243,3 +243,23 @@ def test_checkpoints_of_each_are_read_by_the_other(oracle, tmp_path):
     for name, value in read_here["parameters"].items():
         np.testing.assert_allclose(value, read_there["parameters"][name], rtol=1e-4, atol=1e-5)
     assert (tmp_path / "ours-symbol.json").read_text() == (tmp_path / "theirs-symbol.json").read_text()
+
+
+@pytest.mark.parametrize("placed", [[(2, 3)], [(2, 3), (4, 5)]], ids=len)
+def test_groups_on_contexts(compare, placed):
+    """Two groups of nodes, on one device and on two: contexts and gradients."""
+    def case(mx, np, placed):
+        with mx.AttrScope(ctx_group="dev1"):
+            a = mx.sym.Variable("a") * 2
+        with mx.AttrScope(ctx_group="dev2"):
+            net = a + mx.sym.Variable("b")
+        module = mx.mod.Module(net, ("a", "b"), None, context=[mx.cpu(k) for k in range(len(placed))],
+                               group2ctxs=[{"dev1": mx.cpu(j), "dev2": mx.cpu(k)} for j, k in placed])
+        module.bind([("a", (4, 3)), ("b", (4, 3))], inputs_need_grad=True)
+        module.init_params()
+        module.forward(mx.io.DataBatch([mx.nd.ones((4, 3)), mx.nd.ones((4, 3)) * 5]), is_train=True)
+        module.backward([mx.nd.ones((4, 3))])
+        grads = module.get_input_grads(merge_multi_context=False)
+        return {"output": module.get_outputs()[0], "grads": grads,
+                "where": [[str(g.context) for g in gs] for gs in grads]}
+    compare(case, {"placed": placed})
