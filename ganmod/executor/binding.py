@@ -91,7 +91,8 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
     names, states = _distinct_names(self)
     shapes, dtypes = _complete_structure(self, kwargs, type_dict or {})
     requests = _requests(names, grad_req, default="null")
-    pool = _Pool(placement, shapes, dtypes, shared_exec, shared_buffer)
+    pool = _Pool(placement, shapes, dtypes, shared_exec, shared_buffer,
+                 shrink=shared_exec is not None and shared_exec._symbol is self)
     args = {n: pool.argument(n) for n in names}
     grads = {n: pool.gradient(n) for n in names if requests[n] != "null"}
     aux = {n: pool.state(n) for n in states}
@@ -115,6 +116,8 @@ def evaluate(self: Symbol, ctx: Optional[Context] = None, **kwargs: NDArray) -> 
 
 def reshape(self: Executor, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any) -> Executor:
     """An executor for other input shapes that shares every array whose shape stays the same.
+
+    An array that shrinks becomes a view of the beginning of the old one's memory.
 
     Parameters
     ----------
@@ -147,12 +150,12 @@ def _shared_programs(symbol: Symbol, placement: Placement, shared: Optional[Exec
 
 
 class _Pool:
-    """Where the arrays of a simple_bind come from: another executor's, a buffer's, or new."""
+    """Where the arrays of a simple_bind come from: another executor's, or with `shrink` part of one; a buffer's; new."""
 
     def __init__(self, placement: Placement, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, torch.dtype],
-                 shared_exec: Optional[Executor], buffer: Optional[dict[str, NDArray]]) -> None:
+                 shared_exec: Optional[Executor], buffer: Optional[dict[str, NDArray]], shrink: bool) -> None:
         self._contexts, self._shapes, self._dtypes = placement.variables, shapes, dtypes
-        self._exec, self._buffer = shared_exec, buffer
+        self._exec, self._buffer, self._shrink = shared_exec, buffer, shrink
 
     def argument(self, name: str) -> NDArray:
         buffer = {} if self._buffer is None else self._buffer
@@ -169,9 +172,13 @@ class _Pool:
         """The array of this name in the first source where it has the right shape and dtype, or a new one."""
         for arrays in sources:
             array: Optional[NDArray] = arrays.get(name)
-            if array is not None and array.shape == self._shapes[name] \
-                    and array.as_torch().dtype is self._dtypes[name]:
+            if array is None or array.as_torch().dtype is not self._dtypes[name]:
+                continue
+            if array.shape == self._shapes[name]:
                 return array
+            size = torch.Size(self._shapes[name]).numel()
+            if self._shrink and size <= array.size:
+                return NDArray(array.as_torch().view(-1)[:size].view(self._shapes[name]), array.context)
         return self._new(name)
 
     def _new(self, name: str) -> NDArray:

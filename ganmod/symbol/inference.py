@@ -77,14 +77,15 @@ def _names(node: Node) -> list[str]:
 # --- shapes ----------------------------------------------------------------------------------------------------------
 
 def _declared_shape(node: Node, given: Known) -> Known:
+    """A variable's shape: the given one if it is whole, else the declared one, with what is given of its sizes."""
     declared = node.attrs.get("__shape__")
-    if not declared:
+    if not declared or complete(given):
         return given
     shape = parser_for(Shape)(declared)
     try:
         return unify(shape, given)
     except ValueError:
-        raise ShapeError(f"variable {node.name!r} was declared with shape {shape}, but {given} was given") from None
+        return shape
 
 
 def _visit_shapes(node: Node, known: dict[Slot, Known], dtypes: dict[Slot, Dtype]) -> bool:

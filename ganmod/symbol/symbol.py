@@ -122,8 +122,9 @@ class Symbol(Arithmetic):
         return Symbol([e for n in self.nodes for e in n.outputs()])
 
     def get_children(self) -> Optional["Symbol"]:
-        """A group of the inputs of the output nodes; ``None`` for a variable."""
-        inputs = [i for e in self._entries for i in e.node.inputs]
+        """A group of the inputs of the output nodes, each node once; ``None`` for a variable."""
+        nodes = {id(e.node): e.node for e in self._entries}.values()
+        inputs = [entry for node in nodes for entry in node.inputs]
         return Symbol(inputs) if inputs else None
 
     def __len__(self) -> int:

@@ -230,3 +230,14 @@ def test_dtypes(compare):
         executor.backward([mx.nd.ones((3, 2), dtype="float64")])
         return {"outputs": executor.outputs[0].asnumpy(), "gradients": gradients(executor)}
     compare(case)
+
+
+def test_a_smaller_executor_shares_memory(compare):
+    def case(mx, np):
+        executor = filled(mx, np, network(mx).simple_bind(mx.cpu(), data=(4, 5)))
+        smaller = executor.reshape(data=(2, 5))
+        smaller.forward()
+        found = [smaller.arg_dict["data"].asnumpy(), smaller.outputs[0].asnumpy()]
+        smaller.arg_dict["data"][:] = 7
+        return {"smaller": found, "data": executor.arg_dict["data"], "larger": executor.forward()[0]}
+    compare(case)

@@ -226,3 +226,22 @@ def test_debug_str(compare):
         text = lenet(mx).debug_str()
         return {"text": [line for line in text.splitlines() if "version" not in line]}
     compare(case)
+
+
+def test_a_given_shape_outweighs_a_declared_one(compare):
+    def case(mx, np):
+        net = mx.sym.elemwise_add(mx.sym.Variable("a", shape=(2, 3)), mx.sym.Variable("b"))
+        shapes = [(2, 3), (5, 3), (0, 3), (0, 4), ()]
+        return {"inferred": [net.infer_shape(a=shape) for shape in shapes],
+                "bound": net.simple_bind(mx.cpu(), a=(5, 3)).arg_dict["b"].shape}
+    compare(case)
+
+
+def test_children(compare):
+    def case(mx, np):
+        fc = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=4, name="fc")
+        parts = mx.sym.SliceChannel(fc, num_outputs=2, name="parts")
+        nets = [fc, parts, mx.sym.Group([parts, fc, parts[1]]), mx.sym.Concat(*parts, name="both")]
+        return {"children": [net.get_children().list_outputs() for net in nets],
+                "none": mx.sym.Variable("data").get_children()}
+    compare(case)
