@@ -8,9 +8,11 @@ from . import (
     callback,
     context,
     contrib,
+    engine,
     executor,
     executor_manager,
     feedforward,
+    image,
     initializer,
     io,
     kvstore,
@@ -35,6 +37,7 @@ from . import (
     util,
     visualization,
 )
+from . import image as img
 from . import initializer as init
 from . import kvstore as kv
 from . import module as mod

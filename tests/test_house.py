@@ -21,7 +21,7 @@ IMPORT_SECONDS = 0.3
 
 # Imports point down: a part may import its own layer and those above it in this list.
 LAYERS = [
-    "base context name attribute registry files libinfo log runtime util",
+    "base context name attribute registry files engine libinfo log runtime util",
     "ops lr_scheduler",
     "ndarray random autograd recordio",
     "nd symbol sym initializer operator",

@@ -150,7 +150,7 @@ def _shared_programs(symbol: Symbol, placement: Placement, shared: Optional[Exec
 
 
 class _Pool:
-    """Where the arrays of a simple_bind come from: another executor's, or with `shrink` part of one; a buffer's; new."""
+    """Where the arrays of a simple_bind come from: another executor's, all or (`shrink`) part; a buffer's; new."""
 
     def __init__(self, placement: Placement, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, torch.dtype],
                  shared_exec: Optional[Executor], buffer: Optional[dict[str, NDArray]], shrink: bool) -> None:

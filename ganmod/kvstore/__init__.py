@@ -6,20 +6,22 @@ the processes that ``torchrun`` started as well.
 from __future__ import annotations
 
 from ..base import InputError, MXNetError, suggest
+from .base import KVStoreBase
 from .distributed import DIST_TYPES, DistributedKVStore
 from .local import LOCAL_TYPES, KVStore
 
-__all__ = ["KVStore", "DistributedKVStore", "create"]
+__all__ = ["KVStore", "KVStoreBase", "DistributedKVStore", "create"]
 
 
-def create(name: str = "local") -> KVStore:
+def create(name: str = "local") -> KVStoreBase:
     """A store of the given type.
 
     Parameters
     ----------
     name : str
         ``'local'`` or ``'device'``, for the devices of this process; ``'dist_sync'``, ``'dist_device_sync'`` or
-        ``'dist_async'``, for the processes that ``torchrun`` started. Upper and lower case are the same.
+        ``'dist_async'``, for the processes that ``torchrun`` started; or what :meth:`KVStoreBase.register` filed.
+        Upper and lower case are the same.
 
     Raises
     ------
@@ -35,5 +37,7 @@ def create(name: str = "local") -> KVStore:
         return KVStore(kind)
     if kind in DIST_TYPES:
         return DistributedKVStore(kind)
-    known = (*LOCAL_TYPES, *DIST_TYPES)
+    if kind in KVStoreBase.kv_registry:
+        return KVStoreBase.kv_registry[kind]()
+    known = (*LOCAL_TYPES, *DIST_TYPES, *KVStoreBase.kv_registry)
     raise MXNetError(f"kvstore {name!r} is not supported; expected one of {', '.join(known)}{suggest(kind, known)}")

@@ -10,6 +10,7 @@ from ..base import InputError, MXNetError, StateError
 from ..files import write_atomically
 from ..ndarray.ndarray import NDArray
 from ..optimizer.updater import read_states
+from .base import KVStoreBase
 from .compression import TwoBit, checked_parameters
 
 __all__ = ["KVStore", "Key", "LOCAL_TYPES"]
@@ -20,7 +21,7 @@ Values = Union[NDArray, Sequence[Any]]
 LOCAL_TYPES = ("local", "local_update_cpu", "local_allreduce_cpu", "local_allreduce_device", "device", "nccl")
 
 
-class KVStore:
+class KVStore(KVStoreBase):
     """Values by key. What is pushed from several devices is summed, and handed to the updater if there is one.
 
     A store uses integers as keys or strings, not both.
@@ -35,7 +36,6 @@ class KVStore:
     [2.0, 2.0]
     """
 
-    OPTIMIZER = "optimizer"
     compressions: tuple[str, ...] = ("2bit",)
 
     def __init__(self, kind: str) -> None:

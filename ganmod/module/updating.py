@@ -38,7 +38,7 @@ class UpdatingModule(BaseModule):
     def __init__(self, logger: Any = logging) -> None:
         super().__init__(logger)
         self._optimizer: Optional[opt.Optimizer] = None
-        self._kvstore: Optional[kv.KVStore] = None
+        self._kvstore: Optional[kv.KVStoreBase] = None
         self._update_on_kvstore: Optional[bool] = None
         self._updater: Optional[opt.Updater] = None
         self._preload_opt_states: Optional[str] = None
@@ -94,15 +94,15 @@ class UpdatingModule(BaseModule):
             self.load_optimizer_states(self._preload_opt_states)
             self._preload_opt_states = None
 
-    def _created_store(self, kvstore: Any) -> Optional[kv.KVStore]:
+    def _created_store(self, kvstore: Any) -> Optional[kv.KVStoreBase]:
         """The store where gradients meet; none is needed for one device of one worker."""
-        if kvstore is None or isinstance(kvstore, kv.KVStore):
+        if kvstore is None or isinstance(kvstore, kv.KVStoreBase):
             return kvstore
         if not isinstance(kvstore, str):
             raise InputError(f"kvstore must be KVStore, str or None, got {type(kvstore).__name__}")
         return None if len(self._context) == 1 and "dist" not in kvstore.lower() else kv.create(kvstore)
 
-    def _is_updated_on(self, store: kv.KVStore) -> bool:
+    def _is_updated_on(self, store: kv.KVStoreBase) -> bool:
         """Whether the store runs the optimizer; as in MXNet, ``'local'`` leaves that of large parameters to devices."""
         largest = max((arrays[0].size for arrays in self._exec_group.param_arrays), default=0)
         return store.is_capable("optimizer") and not (store.type == "local" and largest > _MOST_ON_STORE)
@@ -112,13 +112,14 @@ class UpdatingModule(BaseModule):
         devices = 1 if on_store else len(self._context)
         return {i * devices + k: name for k in range(devices) for i, name in enumerate(self._exec_group.param_names)}
 
-    def _fill_store(self, store: kv.KVStore, optimizer: Optional[opt.Optimizer]) -> None:
+    def _fill_store(self, store: kv.KVStoreBase, optimizer: Optional[opt.Optimizer]) -> None:
         """Put the parameters into the store, by name; its own go to every device."""
         if self._compression_params:
+            if not isinstance(store, kv.KVStore):
+                raise InputError(f"compression_params mean nothing to a {type(store).__name__}")
             store.set_gradient_compression(self._compression_params)
         names, arrays = list(self._exec_group.param_names), list(self._exec_group.param_arrays)
-        store.init(names, [group[0] for group in arrays])
-        store.pull(names, arrays)
+        store.broadcast(names, [group[0] for group in arrays], out=arrays)
         self._params_dirty = self._params_dirty or store.num_workers > 1
         if optimizer is not None:
             store.set_optimizer(optimizer)
@@ -162,8 +163,8 @@ class UpdatingModule(BaseModule):
             return
         if self._kvstore is not None:
             keys = [group.param_names[i] for i, _, _ in trained]
-            self._kvstore.push(keys, [grads for _, _, grads in trained])
-            self._kvstore.pull(keys, [(weights if self._update_on_kvstore else grads) for _, weights, grads in trained])
+            summed = [grads for _, _, grads in trained]
+            self._kvstore.pushpull(keys, summed, [w for _, w, _ in trained] if self._update_on_kvstore else summed)
         if self._update_on_kvstore:
             return
         assert self._updater is not None

@@ -135,6 +135,11 @@ def is_user_attribute(key: str) -> bool:
     return key.startswith("__") and key.endswith("__")
 
 
+def is_custom_attribute(op: ops.Operator, key: str) -> bool:
+    """Whether a key of a call is a user's attribute, also one that is spelled without its double underscores."""
+    return is_user_attribute(key) or key in HIDDEN_KEYS and key not in op.attributes
+
+
 def attribute_text(key: str, value: Any) -> str:
     """An attribute as the text that a node keeps.
 

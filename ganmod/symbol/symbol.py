@@ -21,14 +21,14 @@ from ..base import (
 from ..files import write_atomically
 from ..ops import registry as ops
 from ..ops.shapes import Known, complete
-from . import files, inference
+from . import composing, files, inference
 from .arithmetic import Arithmetic
 from .graph import (
-    HIDDEN_KEYS,
     Entry,
     Node,
     attribute_text,
     auxiliary,
+    is_custom_attribute,
     is_user_attribute,
     rewritten,
     topological,
@@ -429,7 +429,7 @@ def apply(op: ops.Operator, called: str, args: Sequence[Any], kwargs: dict[str, 
     kwargs = dict(kwargs)
     explicit, attr = kwargs.pop("name", None), kwargs.pop("attr", None)
     inputs, attributes = op.split_arguments(args, kwargs, lambda value: isinstance(value, Symbol))
-    user = {k: attributes.pop(k) for k in list(attributes) if is_user_attribute(k) or _is_hidden(op, k)}
+    user = {k: attributes.pop(k) for k in list(attributes) if is_custom_attribute(op, k)}
     node = Node(op, naming.current().get(explicit, called.lower()), {})
     node.set_user_attributes({**attribute.current().get(attr), **{k: str(v) for k, v in user.items()}})
     node.attrs.update({key: attribute_text(key, value) for key, value in attributes.items()})
@@ -443,9 +443,7 @@ def apply(op: ops.Operator, called: str, args: Sequence[Any], kwargs: dict[str, 
             raise InputError(f"{op.name} {node.name!r}: the input {key!r} must be a Symbol, got {value!r:.80}")
     node.inputs = [inputs[n]._one_entry(f"{node.name}: {n}") if n in inputs else node.automatic_input(n) for n in names]
     node.initialize_inputs()
+    if composing.before is not None:
+        composing.before(node)
     node.count_versions()
     return Symbol(node.outputs())
-
-
-def _is_hidden(op: ops.Operator, key: str) -> bool:
-    return key in HIDDEN_KEYS and key not in op.attributes

@@ -4,6 +4,9 @@ import json
 import numpy as np
 import pytest
 
+import ganmod
+from tests.parity.oracle import here
+
 
 def networks(mx):
     s = mx.sym
@@ -111,3 +114,32 @@ def test_refusals(settings, text):
     import ganmod as mx
     with pytest.raises(mx.MXNetError, match=text):
         mx.contrib.amp.convert_symbol(mx.sym.exp(mx.sym.Variable("data")), **settings)
+
+
+def test_symbols_made_after_init(oracle, monkeypatch):
+    """In a process of its own: MXNet has no way back."""
+    def case(mx, np):
+        amp = converter(mx)
+        amp.init()
+        amp.init()
+        x, y = mx.sym.Variable("data"), mx.sym.Variable("y")
+        nets = [mx.sym.BatchNorm(mx.sym.FullyConnected(x, num_hidden=3), name="bn"), mx.sym.exp(x),
+                mx.sym.Activation(x, act_type="relu"), mx.sym.Activation(x, act_type="softrelu"), mx.sym.Concat(x, y),
+                x + y, x * 2, x ** 2, mx.sym.add_n(x, x), mx.sym.dot(x, y), mx.sym.softmax(x), x.sum()]
+        return [graph(net) for net in nets]
+    monkeypatch.setattr(ganmod.symbol.composing, "before", None)
+    assert here(case, ganmod) == oracle.run(case, env={"AMP": "init"})
+
+
+@pytest.mark.parametrize("call", ["init_trainer", "unscale"])
+def test_trainers_are_gluons(compare, call):
+    def case(mx, np, call):
+        getattr(converter(mx), call)(mx.optimizer.create("sgd"))
+    theirs, ours = compare(case, {"call": call}, raises=True)
+    assert (theirs.type_name, type(ours)) == ("AssertionError" if call == "init_trainer" else "TypeError", TypeError)
+
+
+def test_operators_kept_in_32_bits():
+    x = ganmod.sym.FullyConnected(ganmod.sym.Variable("data"), num_hidden=3, name="fc")
+    made = ganmod.contrib.amp.convert_symbol(ganmod.sym.exp(x, name="e"), fp32_ops=["FullyConnected"])
+    assert not [n["name"] for n in json.loads(made.tojson(remove_amp_cast=False))["nodes"] if n["op"] == "amp_cast"]

@@ -14,7 +14,7 @@ from ...symbol.graph import Entry, Node, topological
 from ...symbol.inference import follow_dtypes
 from . import lists
 
-__all__ = ["convert_model", "convert_symbol"]
+__all__ = ["Conditions", "Names", "Wishes", "convert_model", "convert_symbol", "wishes_of"]
 
 Names = Optional[Sequence[str]]
 Conditions = Optional[Sequence[tuple[str, str, Sequence[str]]]]
@@ -60,7 +60,7 @@ def convert_symbol(sym: Symbol, target_dtype: str = "float16", target_dtype_ops:
     """
     if not isinstance(sym, Symbol):
         raise InputError(f"First argument to convert_symbol should be Symbol, got {type(sym).__name__}")
-    wishes = _wishes(target_dtype, target_dtype_ops, fp32_ops, conditional_fp32_ops, excluded_sym_names)
+    wishes = wishes_of(target_dtype, target_dtype_ops, fp32_ops, conditional_fp32_ops, excluded_sym_names)
     unknown = set(data_names or ()) - set(sym.list_inputs())
     if unknown:
         raise InputError(f"data_names {sorted(unknown)} are no inputs of the network")
@@ -85,7 +85,7 @@ def convert_model(sym: Symbol, arg_params: Params, aux_params: Params, target_dt
     return made, arrays[0], arrays[1]
 
 
-class _Wishes(NamedTuple):
+class Wishes(NamedTuple):
     """What is to run in which dtype."""
 
     low_dtype: torch.dtype
@@ -95,8 +95,14 @@ class _Wishes(NamedTuple):
     conditions: list[tuple[int, str, Sequence[str]]]
     excluded: set[str]                # names of nodes
 
+    def is_conditional(self, node: Node) -> bool:
+        """Whether one of the node's attributes has it run in 32 bits."""
+        return any(kind == id(node.op) and str(getattr(node.params, key)) in values
+                   for kind, key, values in self.conditions)
 
-def _wishes(target_dtype: str, low: Names, full: Names, conditions: Conditions, excluded: Names) -> _Wishes:
+
+def wishes_of(target_dtype: str, low: Names, full: Names, conditions: Conditions, excluded: Names) -> Wishes:
+    """What is to run in which dtype, from the arguments of the public functions; None means MXNet's lists."""
     conditions = lists.list_conditional_fp32_ops(target_dtype) if conditions is None else conditions
     for what, given in (("target_dtype_ops", low), ("fp32_ops", full), ("excluded_sym_names", excluded)):
         if given is not None and (isinstance(given, str) or not all(isinstance(name, str) for name in given)):
@@ -109,9 +115,13 @@ def _wishes(target_dtype: str, low: Names, full: Names, conditions: Conditions, 
     if low is not None and full is not None and low_ids & full_ids:
         raise AttributeValueError(f"Ops cannot be in two or more lists: {sorted(set(low) & set(full))} are in "
                                   "target_dtype_ops and fp32_ops")
-    return _Wishes(to_torch_dtype(target_dtype), low_ids - full_ids if low is None else low_ids,
-                   full_ids - low_ids, _ids(lists.list_widest_type_cast(target_dtype)) - low_ids - full_ids,
-                   [(id(ops.lookup(op)), key, values) for op, key, values in conditions], set(excluded or ()))
+    if low is None:                                        # a given list outweighs MXNet's
+        low_ids -= full_ids
+    else:
+        full_ids -= low_ids
+    return Wishes(to_torch_dtype(target_dtype), low_ids, full_ids,
+                  _ids(lists.list_widest_type_cast(target_dtype)) - low_ids - full_ids,
+                  [(id(ops.lookup(op)), key, values) for op, key, values in conditions], set(excluded or ()))
 
 
 def _ids(names: Iterable[str]) -> set[int]:
@@ -121,7 +131,7 @@ def _ids(names: Iterable[str]) -> set[int]:
 class _Converter:
     """Copies a graph, and knows of every new entry whether it has 16 bits, 32, or whatever it is given (None)."""
 
-    def __init__(self, wishes: _Wishes) -> None:
+    def __init__(self, wishes: Wishes) -> None:
         self.wishes = wishes
         self.copies: dict[int, Node] = {}
         self.found: dict[tuple[int, int], Optional[torch.dtype]] = {}
@@ -155,7 +165,7 @@ class _Converter:
     def _inputs(self, node: Node, inputs: list[Entry]) -> tuple[list[Entry], Optional[torch.dtype]]:
         """The inputs with their casts, and the dtype of the outputs where that settles it."""
         wishes, kind = self.wishes, id(node.op)
-        if node.name in wishes.excluded or kind in wishes.full or self._is_conditional(node):
+        if node.name in wishes.excluded or kind in wishes.full or wishes.is_conditional(node):
             return [self._full(e) for e in inputs], torch.float32
         if kind in wishes.low:
             return [e if self._dtype(e) is wishes.low_dtype or self._is_state(node, k) else
@@ -180,10 +190,6 @@ class _Converter:
         except ShapeError:
             copy.inputs = [self._full(e) for e in copy.inputs]
             return [torch.float32] * len(copy.output_names)
-
-    def _is_conditional(self, node: Node) -> bool:
-        return any(kind == id(node.op) and str(getattr(node.params, key)) in values
-                   for kind, key, values in self.wishes.conditions)
 
     @staticmethod
     def _is_state(node: Node, k: int) -> bool:
