@@ -1,11 +1,19 @@
 """``mx.io``: what feeds a module with batches."""
 from .data import DataBatch, DataDesc
-from .image_record import ImageRecordIter, ImageRecordUInt8Iter
+from .image_det_record import ImageDetRecordIter
+from .image_record import (
+    ImageRecordInt8Iter,
+    ImageRecordIter,
+    ImageRecordIter_v1,
+    ImageRecordUInt8Iter,
+    ImageRecordUInt8Iter_v1,
+)
 from .iterators import DataIter, NDArrayIter
 from .mnist import MNISTIter
 from .random_iter import RandIter
 from .text import CSVIter, LibSVMIter
 from .wrappers import PrefetchingIter, ResizeIter
 
-__all__ = ["CSVIter", "DataBatch", "DataDesc", "DataIter", "ImageRecordIter", "ImageRecordUInt8Iter", "LibSVMIter",
+__all__ = ["CSVIter", "DataBatch", "DataDesc", "DataIter", "ImageDetRecordIter", "ImageRecordInt8Iter",
+           "ImageRecordIter", "ImageRecordIter_v1", "ImageRecordUInt8Iter", "ImageRecordUInt8Iter_v1", "LibSVMIter",
            "MNISTIter", "NDArrayIter", "PrefetchingIter", "RandIter", "ResizeIter"]

@@ -1,342 +1,324 @@
-"""``ImageRecordIter``: batches of images from a file of records, decoded by threads ahead of the program."""
+"""``ImageRecordIter``: batches of images from files of records, decoded by threads ahead of the program."""
 from __future__ import annotations
 
-import collections
 import logging
 import os
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Literal, Optional, Sequence, Union
+import weakref
+from functools import partial
+from typing import Any, ClassVar, Optional
 
 import numpy as np
 import torch
 
-from .. import recordio
-from ..base import FileFormatError, InputError, MXNetError, require
+from ..base import FileFormatError, InputError, MXNetError, require, to_torch_dtype
+from ..context import Context
+from .augment import Augmenter, Image
+from .decoding import Change, Decoder, Maker
 from .from_files import FileIter, check_settings, shape_of
+from .pipeline import Pipeline
+from .pixels import Finish, Normalisation, draw_finish, read_mean_image, write_mean_image
+from .record_options import ImageOptions, RecordOptions, parsed, signature_of
+from .record_source import Sample, Source, labels_of_list
 from .rounds import Rounds, Shuffler
 
-__all__ = ["ImageRecordIter", "ImageRecordUInt8Iter"]
+__all__ = ["ImageRecordIter", "ImageRecordUInt8Iter", "ImageRecordInt8Iter", "ImageRecordIter_v1",
+           "ImageRecordUInt8Iter_v1", "RecordIter"]
 
-Path = Union[str, "os.PathLike[str]"]
 Loaded = Optional[tuple[torch.Tensor, torch.Tensor, int, np.ndarray]]
 
-_SHUFFLE_SEED = 111                                        # MXNet adds it to `seed`
-_AUGMENT_SEED = 787                                        # apart from the numbers that shuffle
+_HELD = 3                                                  # batches that a program holds at once, as a rule
+_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int32, torch.int64, torch.int8,
+           torch.uint8)
 
 
-class ImageRecordIter(FileIter):
+class RecordIter(FileIter):
+    """Base of the iterators over images in records: a subclass says what becomes of an image and its label."""
+
+    options_class: ClassVar[type[RecordOptions]] = RecordOptions
+    channels: ClassVar[tuple[int, ...]] = (1, 3, 4)
+    changes_levels: ClassVar[bool] = False
+    shuffle_seed: ClassVar[int] = 111                      # MXNet adds it to `seed`
+
+    _change: Change                                        # set by _prepare(): what becomes of images and labels
+    _draws: bool                                           # and whether chance has a part in it
+    _pipeline: Optional[Pipeline] = None
+
+    def __init__(self, **options: Any) -> None:
+        call = type(self).__name__
+        o = self._options = parsed(call, self.options_class, options)
+        shape = self._shape = self._checked(call, o)
+        self._decode = Decoder(call, shape[0])
+        self._source = Source(o.path_imgrec, o.path_imgidx, o.num_parts, o.part_index)
+        self._closer = weakref.finalize(self, _close, self._source, None)
+        try:
+            for error in self._source.damage:
+                _damaged(o.on_error, error)
+            self._prepare(call)
+            super().__init__(o.batch_size, shape, self._label_shape(), o.dtype, None, o.data_name, o.label_name)
+            self._start(call, self._mean_image(call))
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, call: str) -> None:
+        """Set `_change` and `_draws`; `_change` must not know the iterator."""
+        raise NotImplementedError(f"{call} must define _prepare()")
+
+    def _label_shape(self) -> tuple[int, ...]:
+        """The shape of one label in a batch."""
+        raise NotImplementedError(f"{type(self).__name__} must define _label_shape()")
+
+    def _checked(self, call: str, o: RecordOptions) -> tuple[int, ...]:
+        check_settings(call, o.batch_size, o.num_parts, o.part_index)
+        shape = shape_of(call, "data_shape", o.data_shape)
+        require(len(shape) == 3 and shape[0] in self.channels, f"{call}: data_shape must be (channels, height, width), "
+                f"with {' or '.join(map(str, self.channels))} channels, got {shape}", InputError)
+        for name in ("preprocess_threads", "prefetch_buffer"):
+            require(getattr(o, name) > 0, f"{call}: {name} must be above 0, got {getattr(o, name)}", InputError)
+        require(to_torch_dtype(o.dtype) in _DTYPES, f"{call}: dtype must be one of "
+                f"{', '.join(str(t).partition('.')[2] for t in _DTYPES)}, got {o.dtype}", InputError)
+        known = isinstance(o.ctx, Context) or o.ctx in ("cpu", "gpu")
+        require(known, f"{call}: ctx must be 'cpu', 'gpu' or a context, got {o.ctx!r}", InputError)
+        require(isinstance(o.ctx, Context) or not o.normalize_on_device, f"{call}: normalize_on_device needs a context "
+                f"such as ctx=mx.gpu(0), got ctx={o.ctx!r}", InputError)
+        return shape
+
+    def _mean_image(self, call: str) -> Optional[np.ndarray]:
+        """The mean image, which is computed where its file does not exist yet."""
+        path = self._options.mean_img
+        if not path or not self._dtype.is_floating_point:
+            return None
+        if not os.path.exists(path):
+            logging.getLogger(__name__).info("%s: computing the mean image, to be written to %s", call, path)
+            rounds = Rounds(partial(np.arange, len(self._source)), self.batch_size)
+            maker = self._maker(Normalisation(call, self._shape), torch.uint8, None, False)
+            pipeline = Pipeline(rounds, self._options.preprocess_threads, self._options.prefetch_buffer, maker.begin,
+                                maker.fill, partial(_damaged, self._options.on_error))
+            try:
+                write_mean_image(path, _mean_of(pipeline, self._shape))
+            finally:
+                pipeline.close()
+        return read_mean_image(path, self._shape)
+
+    def _maker(self, normal: Normalisation, dtype: torch.dtype, device: Optional[torch.device],
+               pinned: bool) -> Maker:
+        o = self._options
+        seed = (o.seed if o.seed_aug is None else o.seed_aug) if self._draws else None
+        return Maker(self._source, self._decode, self._change, self._shape, self.provide_label[0].shape[1:],
+                     o.batch_size, dtype, normal, device, pinned, o.prefetch_buffer + _HELD, seed)
+
+    def _start(self, call: str, mean: Optional[np.ndarray]) -> None:
+        o, count = self._options, len(self._source)
+        normal = Normalisation(call, self._shape, o, mean, self.changes_levels and bool(
+            o.max_random_contrast or o.max_random_illumination))  # type: ignore[attr-defined]
+        if not self._dtype.is_floating_point and not normal.plain:
+            logging.getLogger(__name__).warning("%s: mean, std, scale, contrast and illumination mean nothing with "
+                                                "dtype %s", call, self._dtype)
+        context = o.ctx if isinstance(o.ctx, Context) else None
+        maker = self._maker(normal, self._dtype, context.device if context and o.normalize_on_device else None,
+                            context is not None and context.device.type == "cuda")
+        shuffler = Shuffler(o.seed + self.shuffle_seed) if o.shuffle else None
+        rounds = Rounds(partial(shuffler.order if shuffler else np.arange, count), o.batch_size, o.round_batch)
+        self._end = maker.end
+        self._pipeline = Pipeline(rounds, o.preprocess_threads, o.prefetch_buffer, maker.begin, maker.fill,
+                                  partial(_damaged, o.on_error))
+        self._closer.detach()
+        self._closer = weakref.finalize(self, _close, self._source, self._pipeline)
+
+    def _open(self) -> Pipeline:
+        require(self._pipeline, f"{type(self).__name__}: the iterator is closed", MXNetError)
+        assert self._pipeline is not None
+        return self._pipeline
+
+    def reset(self) -> None:
+        """Begin the next epoch; in the middle of one, with a whole pass over the file."""
+        self._open().reset()
+        super().reset()
+
+    def load(self) -> Loaded:
+        """The next batch."""
+        self._batch = None                                 # whose memory may serve again
+        found = self._open().next()
+        if found is None:
+            return None
+        order, batch = found
+        return self._end(batch), torch.from_numpy(batch.labels), order.pad, batch.ids
+
+    def close(self) -> None:
+        """End the threads and close the files; once more does nothing."""
+        self._pipeline = None
+        self._closer()
+
+
+def _close(source: Source, pipeline: Optional[Pipeline]) -> None:
+    if pipeline is not None:
+        pipeline.close()
+    source.close()
+
+
+def _damaged(on_error: str, error: FileFormatError) -> None:
+    """Raise, or warn that a record is left out."""
+    if on_error == "raise":
+        raise error
+    logging.getLogger(__name__).warning("%s; the record is left out", error)
+
+
+def _mean_of(pipeline: Pipeline, shape: tuple[int, ...]) -> np.ndarray:
+    total, count = np.zeros(shape), 0
+    while (found := pipeline.next()) is not None:
+        order, batch = found
+        used = len(order.samples) - order.pad
+        total += batch.rows[:used].sum(0, dtype=np.float64)
+        count += used
+    require(count, "there is no image to compute the mean image of", FileFormatError)
+    return total / count
+
+
+class ImageRecordIter(RecordIter):
     """Batches of images from a file of records, as ``im2rec`` makes them.
 
-    An image is decoded, resized so that its shorter edge is `resize`, enlarged if it is smaller than `data_shape`,
-    cropped in the middle or at random, mirrored, and normalised: ``(value - mean) * scale / std``.
+    An image is decoded, changed as the options below say, in their order, mirrored, and normalised:
+    ``((value - mean) * contrast + illumination) * scale / std``. Options are given by name, as Python values or as
+    MXNet's strings; random numbers are drawn for each image anew, evenly from the range where nothing else is said.
 
     Parameters
     ----------
     path_imgrec : path
-        The file of records.
+        The file of records, several separated by ``;``, or a folder of them.
     data_shape : tuple of int
-        ``(3, height, width)``, red first, or ``(1, height, width)``.
+        ``(3, height, width)``, red first; ``(1, height, width)``; or ``(4, height, width)`` with opacity.
     batch_size : int
         Images per batch.
     path_imgidx : path, optional
-        Its index; the file then need not be searched for its records.
+        The file's index; the file then need not be searched for its records.
     path_imglist : path, optional
         A ``.lst`` file whose labels replace those of the records, by id.
     label_width : int
         How many numbers a label has.
-    mean_r, mean_g, mean_b : float
-        To be subtracted, 0 to 255; of a single channel `mean_r`.
-    std_r, std_g, std_b : float
+    shuffle, seed : bool, int
+        Whether to draw a new order for every pass, and what determines it; the order is MXNet's for the same seed, for
+        files below its chunk size.
+    num_parts, part_index : int
+        Into how many parts the file is cut, for as many workers, and which one this is, from 0.
+    round_batch : bool
+        Whether a last batch is filled up from the next pass, whose epoch then leaves these images out. Otherwise the
+        batch before it has the images that fill it up. `pad` counts them.
+    preprocess_threads, prefetch_buffer : int
+        Threads that decode, and batches to be prepared ahead.
+    dtype : {'float32', 'float64', 'float16', 'bfloat16', 'uint8', 'int8', 'int32', 'int64'}
+        Integers are not normalised; int8 ends at 127.
+    data_name, label_name : str
+        Names of the inputs.
+    on_error : {'skip', 'raise'}
+        A damaged record is left out, with one logged warning that names file and offset, or raises.
+    ctx : Context or {'cpu', 'gpu'}
+        With a context of a GPU, such as ``mx.gpu(0)``, batches are made in pinned memory, from which the GPU fetches
+        them by itself. The names mean nothing here.
+    normalize_on_device : bool
+        Whether batches go to the context `ctx` as bytes, and are mirrored images there already, but normalised there;
+        they stay there.
+    seed_aug : int, optional
+        Determines everything random but the order; by default `seed` does.
+    resize : int
+        The shorter edge in pixels; -1 leaves images as they are.
+    rotate, max_rotate_angle : int
+        An angle in degrees; or the largest one, to either side.
+    max_shear_ratio : float
+        The largest shear, to either side.
+    min_random_scale, max_random_scale : float
+        Factors on both edges.
+    min_aspect_ratio, max_aspect_ratio : float
+        Factors on width by height; from 1 - max to 1 + max without min.
+    min_img_size, max_img_size : float
+        Bounds of both edges after these four.
+    pad, fill_value : int
+        Pixels to be added on every edge; their level, and of what a rotation lays open.
+    rand_crop : bool
+        Whether to crop at random, not in the middle; smaller images are enlarged first.
+    min_crop_size, max_crop_size : int
+        Edges of a square to crop, which is then resized.
+    random_resized_crop, min_random_area, max_random_area : bool, float
+        Whether to crop a random part of the area, of a random aspect ratio, which is then resized.
+    brightness, contrast, saturation : float
+        Factors from 1 - x to 1 + x; in a random order.
+    random_h, random_s, random_l : int
+        What is added to hue (0 to 180), saturation and lightness (0 to 255), to either side.
+    pca_noise : float
+        The deviation of noise along the principal colours of photographs.
+    inter_method : int
+        The interpolation: 0 nearest, 1 linear, 2 cubic, 3 area, 4 Lanczos, 9 what suits the sizes, 10 one at random.
+    mirror, rand_mirror : bool
+        Whether to mirror all images, or every second one at random.
+    mean_img : path
+        A file of the mean image, to be subtracted; it is computed and written if it does not exist.
+    mean_r, mean_g, mean_b, mean_a : float
+        To be subtracted where there is no mean image, 0 to 255; of a single channel `mean_r`.
+    max_random_contrast, max_random_illumination : float
+        Contrast is from 1 - x to 1 + x, illumination from -x to x.
+    std_r, std_g, std_b, std_a : float
         To divide by.
     scale : float
         To multiply by.
-    resize : int
-        The shorter edge in pixels; -1 leaves images as they are.
-    rand_crop, rand_mirror, mirror : bool
-        Whether to crop at random; to mirror half of the images, or all.
-    inter_method : int
-        OpenCV's number of the interpolation: 0 nearest, 1 linear, 2 cubic, 3 area, 4 Lanczos.
-    shuffle : bool
-        Whether to draw a new order for every pass; it is MXNet's for the same seed, for files below its chunk size.
-    seed, seed_aug : int
-        Determine the orders, and crops and mirroring (by default also `seed`).
-    round_batch : bool
-        Whether a last batch is filled up from the next pass, whose epoch then leaves these images out.
-    num_parts, part_index : int
-        Into how many parts the file is cut, and which one this is, from 0.
-    preprocess_threads, prefetch_buffer : int
-        Threads that decode, and batches to be prepared ahead.
-    dtype : {'float32', 'uint8', ...}
-        uint8 is not normalised.
-    on_error : {'skip', 'raise'}
-        A damaged record is left out, with one logged warning that names file and offset, or raises.
-    data_name, label_name : str
-        Names of the inputs.
-    verbose, ctx :
+    aug_seq : {'aug_default'}
+        The above.
+    verbose, device_id, shuffle_chunk_size, shuffle_chunk_seed :
         Mean nothing here.
 
     Raises
     ------
+    AttributeValueError
+        For an option that is none, or has a value of another type.
+    InputError
+        For values that cannot be, or not together.
     FileFormatError
         If no record can be read, a label has another width, or for any damage with ``on_error='raise'``.
     """
 
-    _closed = True                                         # until there is something to close
+    options_class = ImageOptions
+    changes_levels = True
 
-    def __init__(self, path_imgrec: Path, data_shape: Sequence[int], batch_size: int,
-                 path_imgidx: Optional[Path] = None, path_imglist: Optional[Path] = None, label_width: int = 1,
-                 mean_r: float = 0, mean_g: float = 0, mean_b: float = 0, std_r: float = 1, std_g: float = 1,
-                 std_b: float = 1, scale: float = 1, resize: int = -1, rand_crop: bool = False,
-                 rand_mirror: bool = False, mirror: bool = False, inter_method: int = 1, shuffle: bool = False,
-                 seed: int = 0, seed_aug: Optional[int] = None, round_batch: bool = True, num_parts: int = 1,
-                 part_index: int = 0, preprocess_threads: int = 4, prefetch_buffer: int = 4, dtype: Any = None,
-                 on_error: Literal["skip", "raise"] = "skip", data_name: str = "data",
-                 label_name: str = "softmax_label", verbose: bool = True, ctx: Any = None) -> None:
-        call = type(self).__name__
-        check_settings(call, batch_size, num_parts, part_index)
-        shape = shape_of(call, "data_shape", data_shape)
-        require(len(shape) == 3 and shape[0] in (1, 3), f"{call}: data_shape must be (3, height, width) or "
-                f"(1, height, width), got {shape}", InputError)
-        for name, value in (("label_width", label_width), ("preprocess_threads", preprocess_threads),
-                            ("prefetch_buffer", prefetch_buffer)):
-            require(isinstance(value, int) and value > 0, f"{call}: {name} must be a positive int, got {value!r}",
-                    InputError)
-        require(on_error in ("skip", "raise"), f"{call}: on_error must be 'skip' or 'raise', got {on_error!r}",
-                InputError)
-        super().__init__(batch_size, shape, () if label_width == 1 else (label_width,), dtype, None, data_name,
-                         label_name)
-        self._normal = _normalisation(call, shape[0], (mean_r, mean_g, mean_b), (std_r, std_g, std_b), scale,
-                                      self._dtype)
-        self._decode = _Decoder(call, shape, resize, inter_method)
-        self._rand_crop, self._rand_mirror, self._mirror = bool(rand_crop), bool(rand_mirror), bool(mirror)
-        self._label_width, self._on_error, self._ahead = label_width, on_error, prefetch_buffer
-        self._listed = None if not path_imglist else _labels_of_list(path_imglist, label_width)
-        self._bad: set[int] = set()
-        self._file = recordio.RecordFile(path_imgrec)
-        try:
-            self._offsets = self._find_records(path_imgidx, num_parts, part_index)
-        except BaseException:
-            self._file.close()
-            raise
-        shuffler = Shuffler(seed + _SHUFFLE_SEED) if shuffle else None
-        count = len(self._offsets)
-        self._rounds = Rounds(lambda: shuffler.order(count) if shuffler else np.arange(count), batch_size,
-                              bool(round_batch))
-        self._seed_aug, self._epoch = seed if seed_aug is None else seed_aug, 0
-        self._workers = ThreadPoolExecutor(preprocess_threads, thread_name_prefix="decode")
-        self._producer = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self._closed = False
-        self._begin()
+    def _prepare(self, call: str) -> None:
+        o = self._options
+        assert isinstance(o, ImageOptions)
+        require(o.label_width > 0, f"{call}: label_width must be above 0, got {o.label_width}", InputError)
+        augment = Augmenter(call, self._decode.cv2, self._shape, o)
+        listed = labels_of_list(o.path_imglist, o.label_width) if o.path_imglist else None
+        self._draws = augment.draws or o.rand_mirror or bool(o.max_random_contrast or o.max_random_illumination)
 
-    # --- records ---------------------------------------------------------------------------------------------------
+        def change(sample: Sample, image: Image, chance: Any) -> tuple[Image, Any, Finish]:
+            label = sample.label if listed is None else listed.get(sample.id)
+            if label is None:
+                raise FileFormatError(f"is not in {o.path_imglist}")
+            if len(label) != o.label_width:
+                raise FileFormatError(f"has a label of {len(label)} numbers, expected label_width={o.label_width}")
+            return augment(image, chance), label if o.label_width > 1 else label[0], draw_finish(o, chance)
+        self._change = change
 
-    def _find_records(self, index: Optional[Path], num_parts: int, part_index: int) -> np.ndarray:
-        """Where the records of this part begin."""
-        share = -(-self._file.size // num_parts)
-        share += -share % 4
-        begin, end = share * part_index, min(share * (part_index + 1), self._file.size)
-        if index:
-            with recordio.MXIndexedRecordIO(index, self._file.name, "r", key_type=str) as indexed:
-                offsets = sorted(indexed.idx[key] for key in indexed.idx if begin <= indexed.idx[key] < end)
-        else:
-            offsets = []
-            for offset, wrong in self._file.scan(self._file.next_record(begin) if begin else 0, end):
-                if wrong:
-                    self._damaged(FileFormatError(wrong))
-                else:
-                    offsets.append(offset)
-        if not offsets:
-            raise FileFormatError(f"{self._file.name}: there are no records in part {part_index} of {num_parts}")
-        return np.array(offsets, np.int64)
-
-    def _damaged(self, error: Exception) -> None:
-        """Raise, or warn that a record is left out."""
-        if self._on_error == "raise":
-            raise error
-        logging.getLogger(__name__).warning("%s; the record is left out", error)
-
-    # --- epochs ----------------------------------------------------------------------------------------------------
-
-    def _begin(self) -> None:
-        self._random = np.random.default_rng([_AUGMENT_SEED, self._seed_aug % 2**32, self._epoch])
-        self._ended = False
-        self._coming: collections.deque[Future[Loaded]] = collections.deque(
-            self._producer.submit(self._prepare) for _ in range(self._ahead))
-
-    def reset(self) -> None:
-        """Begin the next epoch; in the middle of one, with a whole pass over the file."""
-        require(not self._closed, f"{type(self).__name__}: the iterator is closed", MXNetError)
-        super().reset()
-        for future in self._coming:
-            if not future.cancel():
-                future.exception()                         # waits; an error belongs to the epoch that is given up
-        self._epoch += 1
-        (self._rounds.reset if self._ended else self._rounds.restart)()
-        self._begin()
-
-    def load(self) -> Loaded:
-        """The next batch."""
-        require(not self._closed, f"{type(self).__name__}: the iterator is closed", MXNetError)
-        if self._ended:
-            return None
-        batch = self._coming.popleft().result()
-        self._ended = batch is None
-        self._coming.append(self._producer.submit(self._prepare))
-        return batch
-
-    def close(self) -> None:
-        """End the threads and close the file; once more does nothing."""
-        self._shut(wait=True)
-
-    def _shut(self, wait: bool) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._producer.shutdown(wait, cancel_futures=True)
-        self._workers.shutdown(wait, cancel_futures=True)
-        self._file.close()
-
-    def __del__(self) -> None:
-        self._shut(wait=not threading.current_thread().name.startswith(("decode", "batches")))
-
-    # --- batches, in the producer's thread ---------------------------------------------------------------------------
-
-    def _prepare(self) -> Loaded:
-        """Decode a batch."""
-        channels, height, width = self.provide_data[0].shape[1:]
-        images = np.empty((self.batch_size, height, width, channels), np.uint8)
-        labels = np.empty((self.batch_size, self._label_width), np.float32)
-        ids = np.empty(self.batch_size, np.uint64)
-        filled = 0
-
-        def keep(samples: np.ndarray) -> np.ndarray:
-            nonlocal filled
-            asked = [int(sample) for sample in samples if int(sample) not in self._bad]
-            chances = self._random.random((len(asked), 3))
-            jobs = [self._workers.submit(self._read, int(self._offsets[sample]), images[filled + k], *chances[k])
-                    for k, sample in enumerate(asked)]
-            kept: list[tuple[int, int]] = []
-            for k, (sample, job) in enumerate(zip(asked, jobs)):
-                label, number, error = job.result()
-                if error is not None:
-                    self._bad.add(sample)
-                    self._damaged(error)
-                    continue
-                at = filled + len(kept)
-                labels[at], ids[at] = label, number
-                kept.append((sample, filled + k))
-            for k, (_, row) in enumerate(kept):            # closes the gaps that damaged records left
-                if row != filled + k:
-                    images[filled + k] = images[row]
-            filled += len(kept)
-            return np.array([sample for sample, _ in kept], np.int64)
-
-        found = self._rounds.next(keep)
-        if found is None:
-            return None
-        return self._converted(images), torch.from_numpy(labels).reshape(self.provide_label[0].shape), found[1], ids
-
-    def _read(self, offset: int, row: np.ndarray, down: float, right: float, chance: float) -> tuple[Any, int, Any]:
-        """Decode the record at `offset` into a row of the batch; its label, its id, and what is wrong with it."""
-        try:
-            payload, _ = self._file.read_at(offset)
-            header, content = recordio.unpack(payload or b"")
-            image = self._decode(content)
-        except FileFormatError as error:
-            known = error if str(error).startswith(self._file.name) else self._file.wrong(offset, str(error))
-            return None, 0, known
-        label = np.atleast_1d(header.label) if self._listed is None else self._listed.get(header.id)
-        if label is None or len(label) != self._label_width:
-            what = "is not in the list" if label is None else f"has a label of {len(label)} numbers"
-            raise self._file.wrong(offset, f"the record with id {header.id} {what}, expected label_width="
-                                           f"{self._label_width}")
-        height, width = row.shape[:2]
-        spare = image.shape[0] - height, image.shape[1] - width
-        top, left = (int(down * (spare[0] + 1)), int(right * (spare[1] + 1))) if self._rand_crop else (
-            spare[0] // 2, spare[1] // 2)
-        image = image[top:top + height, left:left + width]
-        if self._mirror != (self._rand_mirror and chance < 0.5):
-            image = image[:, ::-1]
-        row[...] = image[..., ::-1] if row.shape[2] == 3 else image[..., None]         # blue comes first in OpenCV
-        return label, header.id, None
-
-    def _converted(self, images: np.ndarray) -> torch.Tensor:
-        """The layout, the dtype and the normalisation, of all images at once."""
-        data = torch.from_numpy(images).permute(0, 3, 1, 2)
-        if self._normal is None:
-            return data.contiguous().to(self._dtype)
-        mean, factor = self._normal
-        return data.to(torch.float32, memory_format=torch.contiguous_format).sub_(mean).mul_(factor).to(self._dtype)
+    def _label_shape(self) -> tuple[int, ...]:
+        return () if self._options.label_width == 1 else (self._options.label_width,)
 
 
 class ImageRecordUInt8Iter(ImageRecordIter):
     """:class:`ImageRecordIter` with ``dtype='uint8'``, and so without normalisation."""
 
-    def __init__(self, path_imgrec: Path, data_shape: Sequence[int], batch_size: int, **settings: Any) -> None:
-        super().__init__(path_imgrec, data_shape, batch_size, **{**settings, "dtype": "uint8"})
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "dtype": "uint8"})
 
 
-class _Decoder:
-    """Makes an image of bytes: decoded, resized, and at least as large as wanted."""
+class ImageRecordInt8Iter(ImageRecordIter):
+    """:class:`ImageRecordIter` with ``dtype='int8'``: without normalisation, and 127 at most."""
 
-    def __init__(self, call: str, shape: tuple[int, ...], resize: int, inter_method: int) -> None:
-        self._cv2, self._shape, self._resize, self._inter = recordio.opencv(call), shape, resize, inter_method
-        require(inter_method in range(5), f"{call}: inter_method must be 0 to 4, got {inter_method!r}", InputError)
-        self._flag = self._cv2.IMREAD_COLOR if shape[0] == 3 else self._cv2.IMREAD_GRAYSCALE
-
-    def __call__(self, content: bytes) -> np.ndarray:
-        image: Any = None
-        if content:
-            try:
-                image = self._cv2.imdecode(np.frombuffer(content, np.uint8), self._flag)
-            except self._cv2.error as error:
-                raise FileFormatError(f"a damaged image: {str(error).strip()}") from None
-        if image is None:
-            raise FileFormatError(f"the {len(content)} bytes of the record are no image that OpenCV can decode")
-        height, width = image.shape[:2]
-        short = self._resize
-        if short > 0:
-            image = self._resized(image, *((short, width * short // height) if height < width else
-                                           (height * short // width, short)))
-            height, width = image.shape[:2]
-        if height < self._shape[1]:
-            height, width = self._shape[1], width * self._shape[1] // height
-        if width < self._shape[2]:
-            height, width = height * self._shape[2] // width, self._shape[2]
-        return self._resized(image, height, width)
-
-    def _resized(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
-        size = max(width, 1), max(height, 1)
-        return image if size == image.shape[1::-1] else self._cv2.resize(image, size, interpolation=self._inter)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "dtype": "int8"})
 
 
-def _normalisation(call: str, channels: int, mean: Sequence[float], std: Sequence[float], scale: float,
-                   dtype: torch.dtype) -> Optional[tuple[torch.Tensor, torch.Tensor]]:
-    """What to subtract and what to multiply by, for each channel; None for nothing."""
-    require(all(value > 0 for value in std), f"{call}: std_r, std_g and std_b must be above 0, got {tuple(std)}",
-            InputError)
-    plain = not any(mean) and scale == 1 and all(value == 1 for value in std)
-    require(plain or dtype.is_floating_point, f"{call}: mean, std and scale need a floating dtype", InputError)
-    if plain:
-        return None
-    factor = np.array([scale / value for value in std[:channels]], np.float32)
-    return (torch.tensor(mean[:channels], dtype=torch.float32).reshape(-1, 1, 1),
-            torch.from_numpy(factor).reshape(-1, 1, 1))
+class ImageRecordIter_v1(ImageRecordIter):
+    """:class:`ImageRecordIter` under an older name."""
 
 
-def _labels_of_list(path: Path, width: int) -> dict[int, np.ndarray]:
-    """Labels by id, from lines ``id<tab>label<tab>…<tab>path``."""
-    labels = {}
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        for number, line in enumerate(stream, 1):
-            cells = line.rstrip("\r\n").split("\t")
-            if not line.strip():
-                continue
-            try:
-                labels[int(cells[0])] = np.array([float(cell) for cell in cells[1:-1]], np.float32)
-                require(len(cells) - 2 == width, f"{len(cells) - 2} labels, expected label_width={width}", ValueError)
-            except ValueError as error:
-                raise FileFormatError(f"{os.fspath(path)}: line {number}: expected an id, {width} label(s) and a path, "
-                                      f"separated by tabs: {error}") from None
-    return labels
+class ImageRecordUInt8Iter_v1(ImageRecordUInt8Iter):
+    """:class:`ImageRecordUInt8Iter` under an older name."""
+
+
+for _kind in (ImageRecordIter, ImageRecordUInt8Iter, ImageRecordInt8Iter, ImageRecordIter_v1, ImageRecordUInt8Iter_v1):
+    _kind.__signature__ = signature_of(_kind.options_class)  # type: ignore[attr-defined]

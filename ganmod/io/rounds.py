@@ -11,6 +11,7 @@ __all__ = ["Rounds", "Shuffler", "part_of_lines"]
 
 
 Keep = Callable[[np.ndarray], np.ndarray]
+State = tuple[int, int, bool, Optional[np.ndarray]]
 
 
 class Shuffler:
@@ -66,12 +67,37 @@ class Rounds:
         self._draw, self._batch_size, self._round_batch = draw, batch_size, round_batch
         self._before: Optional[np.ndarray] = None
         self._wrapped = False
+        self._drawn: dict[int, np.ndarray] = {}            # orders by the number of the pass
+        self._pass, self._recorded = -1, False
         self.reset()
+
+    def _begin_pass(self) -> None:
+        self._pass, self._at = self._pass + 1, 0
+        if not self._recorded:
+            self._drawn.clear()
+        if self._pass not in self._drawn:
+            self._drawn[self._pass] = self._draw()
+        self._order = self._drawn[self._pass]
+
+    def state(self) -> State:
+        """Where the rounds are, for :meth:`restore`; orders are kept until :meth:`forget`."""
+        self._recorded = True
+        return self._pass, self._at, self._wrapped, self._before
+
+    def restore(self, state: State) -> None:
+        """Go back to what :meth:`state` gave."""
+        self._pass, self._at, self._wrapped, self._before = state
+        self._order = self._drawn[self._pass]
+
+    def forget(self, state: State) -> None:
+        """Nothing before this state will be restored."""
+        for number in [number for number in self._drawn if number < state[0]]:
+            del self._drawn[number]
 
     def reset(self) -> None:
         """Begin the next epoch."""
         if not self._wrapped:
-            self._order, self._at = self._draw(), 0
+            self._begin_pass()
         self._wrapped = False
 
     def restart(self) -> None:
@@ -103,7 +129,8 @@ class Rounds:
             before = np.resize(taken, self._batch_size) if self._before is None else self._before
             taken = np.concatenate([taken, keep(before[len(taken):])])
         while len(taken) < self._batch_size:
-            self._wrapped, self._order, self._at = True, self._draw(), 0
+            self._wrapped = True
+            self._begin_pass()
             more = self._take(self._batch_size - len(taken), keep)
             require(len(more), "none of the samples can be used", InputError)
             taken = np.concatenate([taken, more])

@@ -1,19 +1,12 @@
-"""Iterators over files, without MXNet: what is wrong with a file, threads, and what MXNet does not offer."""
-import gc
+"""Iterators over files, without MXNet: what is wrong with a file, and what MXNet does not offer."""
 import gzip
-import logging
 import struct
-import threading
-import time
 
 import numpy as np
 import pytest
 
 import ganmod as mx
 from ganmod.base import FileFormatError, InputError, StateError
-
-cv2 = pytest.importorskip("cv2")
-
 
 # --- MNIST -----------------------------------------------------------------------------------------------------------
 
@@ -107,144 +100,3 @@ def test_libsvm_settings_that_are_wrong(tmp_path, settings):
     (tmp_path / "a.svm").write_text("1 0:1\n")
     with pytest.raises(InputError, match="LibSVMIter: "):
         mx.io.LibSVMIter(**{"data_libsvm": tmp_path / "a.svm", "data_shape": (3,), "batch_size": 1, **settings})
-
-
-# --- images ----------------------------------------------------------------------------------------------------------
-
-@pytest.fixture
-def images(tmp_path):
-    """Settings for 20 images of one grey level each, which is their label."""
-    paths = tmp_path / "a.idx", tmp_path / "a.rec"
-    with mx.recordio.MXIndexedRecordIO(*paths, "w") as record:
-        for k in range(20):
-            image = np.full((8, 10, 3), k, "uint8") + np.arange(10, dtype="uint8")[:, None] * 20
-            record.write_idx(k, mx.recordio.pack_img((0, k, k, 0), image, 3, ".png"))
-    return {"path_imgrec": paths[1], "data_shape": (3, 6, 6), "batch_size": 4, "preprocess_threads": 2}
-
-
-def labels(it):
-    return [batch.label[0].asnumpy().tolist() for batch in it]
-
-
-def damage(settings, number):
-    """Overwrite the image of a record; where the record begins."""
-    path = settings["path_imgrec"]
-    with mx.recordio.MXIndexedRecordIO(path.with_suffix(".idx"), path, "r") as record:
-        place = record.idx[number]
-    with open(settings["path_imgrec"], "r+b") as stream:
-        stream.seek(place + 8 + 24)
-        stream.write(b"no image at all")
-    return place
-
-
-def test_damaged_records_are_left_out(images, caplog):
-    places = [damage(images, k) for k in (2, 3, 17)]
-    with caplog.at_level(logging.WARNING):
-        it = mx.io.ImageRecordIter(**images)
-        found = labels(it)
-        it.reset()
-        again = labels(it)
-        it.close()
-    assert found[0] == [0, 1, 4, 5] and found[-1] == [19, 0, 1, 4] and again[0] == [5, 6, 7, 8]
-    assert [r.message.split(": at byte ")[1].split(":")[0] for r in caplog.records] == [str(p) for p in places]
-    assert str(images["path_imgrec"]) in caplog.text
-
-
-def test_damaged_records_raise_on_request(images):
-    place = damage(images, 5)
-    it = mx.io.ImageRecordIter(**images, on_error="raise")
-    with pytest.raises(FileFormatError, match=f"a.rec: at byte {place}: .* are no image"):
-        labels(it)
-    it.close()
-
-
-def test_nothing_but_damage(images, caplog):
-    for k in range(20):
-        damage(images, k)
-    it = mx.io.ImageRecordIter(**images)
-    assert labels(it) == [] and len(caplog.records) == 20
-    it.close()
-    images["path_imgrec"].write_bytes(b"nothing here")
-    with pytest.raises(FileFormatError, match="there are no records"):
-        mx.io.ImageRecordIter(**images)
-
-
-def test_index_and_list(images, tmp_path):
-    (tmp_path / "a.lst").write_text("".join(f"{k}\t{k * 2}\t{k * 3}\tx.png\n" for k in range(20)))
-    it = mx.io.ImageRecordIter(**images, path_imgidx=tmp_path / "a.idx", path_imglist=tmp_path / "a.lst", label_width=2)
-    batch = it.next()
-    assert batch.label[0].asnumpy().tolist() == [[0, 0], [2, 3], [4, 6], [6, 9]]
-    assert batch.index.tolist() == [0, 1, 2, 3]
-    it.close()
-
-
-def test_random_crops_repeat_with_the_seed(images):
-    made = []
-    for seed in (1, 1, 2):
-        it = mx.io.ImageRecordIter(**images, rand_crop=True, rand_mirror=True, seed=seed)
-        made.append(np.stack([batch.data[0].asnumpy() for batch in it]))
-        it.close()
-    assert (made[0] == made[1]).all() and (made[0] != made[2]).any()
-    steps = made[0][:, :, 0, 0, 1] - made[0][:, :, 0, 0, 0]
-    assert set(np.unique(steps)) == {-20, 20}
-
-
-def test_reset_in_the_middle(images):
-    it = mx.io.ImageRecordIter(**{**images, "batch_size": 6}, prefetch_buffer=8)
-    first = it.next().label[0].asnumpy()
-    it.reset()
-    assert (it.next().label[0].asnumpy() == first).all()
-    it.close()
-
-
-def test_threads_end(images):
-    before = threading.active_count()
-    it = mx.io.ImageRecordIter(**images)
-    it.next()
-    it.close()
-    it.close()
-    assert threading.active_count() == before
-    with pytest.raises(mx.MXNetError, match="closed"):
-        it.next()
-    it = mx.io.ImageRecordIter(**images)
-    it.next()
-    del it
-    for _ in range(100):
-        gc.collect()
-        if threading.active_count() == before:
-            break
-        time.sleep(0.02)
-    assert threading.active_count() == before
-
-
-@pytest.mark.parametrize("settings", [
-    {"data_shape": (2, 6, 6)}, {"data_shape": (6, 6)}, {"on_error": "x"}, {"preprocess_threads": 0}, {"std_r": 0},
-    {"dtype": "uint8", "mean_r": 3}, {"inter_method": 9}, {"batch_size": 0}])
-def test_image_settings_that_are_wrong(images, settings):
-    with pytest.raises(InputError, match="ImageRecordIter: "):
-        mx.io.ImageRecordIter(**{**images, **settings})
-
-
-def test_labels_of_another_width(images):
-    it = mx.io.ImageRecordIter(**images, label_width=2)
-    with pytest.raises(FileFormatError, match="a.rec: at byte 0: the record with id 0 has a label of 1 numbers"):
-        it.next()
-    it.close()
-
-
-def test_corruptions_end_cleanly(images, rng):
-    content = images["path_imgrec"].read_bytes()
-    for _ in range(40):
-        damaged = bytearray(content)
-        for place in rng.integers(0, len(content), 30):
-            damaged[place] ^= 1 << int(rng.integers(0, 8))
-        images["path_imgrec"].write_bytes(damaged[:int(rng.integers(100, len(content)))])
-        try:
-            it = mx.io.ImageRecordIter(**images)
-        except FileFormatError:
-            continue
-        try:
-            assert len(labels(it)) <= 6
-        except FileFormatError as error:
-            assert "a.rec: at byte" in str(error)
-        it.close()

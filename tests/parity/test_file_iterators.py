@@ -121,33 +121,3 @@ def test_libsvm(compare, tmp_path, settings):
         settings = {**settings, "label_libsvm": str(tmp_path / "labels")}
     settings = {"data_libsvm": str(tmp_path / "data"), "data_shape": (3,), **settings}
     compare(walked, {"kind": "LibSVMIter", "settings": settings, "count": 1}, rtol=2e-7)
-
-
-# --- images ----------------------------------------------------------------------------------------------------------
-
-SIZES = [(8, 10), (12, 9), (20, 20), (8, 8), (9, 30), (5, 6), (4, 12)]
-
-
-@pytest.fixture
-def images(tmp_path, rng):
-    """The path of a file of records with images of several sizes, which PNG keeps as they are."""
-    cv2 = pytest.importorskip("cv2")
-    with mx.recordio.MXRecordIO(tmp_path / "images.rec", "w") as record:
-        for number, size in enumerate(SIZES):
-            image = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3)).astype("uint8"), (5, 5), 0)
-            record.write(mx.recordio.pack_img((0, number, 100 + number, 0), image, 3, ".png"))
-    return {"path_imgrec": str(tmp_path / "images.rec"), "data_shape": (3, 8, 8), "batch_size": 3}
-
-
-@pytest.mark.parametrize("settings", [
-    {}, {"batch_size": 7}, {"shuffle": True}, {"shuffle": True, "seed": 5, "batch_size": 5},
-    {"resize": 6}, {"resize": 12}, {"mirror": True}, {"data_shape": (3, 7, 6)}, {"resize": 9, "inter_method": 0},
-    {"mean_r": 10, "mean_g": 20, "mean_b": 30, "std_r": 2, "std_g": 3, "std_b": 4, "scale": 0.5}, {"dtype": "uint8"},
-    {"num_parts": 2, "batch_size": 1}, {"num_parts": 2, "part_index": 1, "batch_size": 2, "shuffle": True}], ids=str)
-def test_images(compare, images, settings):
-    settings = {**images, "verbose": False, **settings}
-    compare(walked, {"kind": "ImageRecordIter", "settings": settings, "count": 2}, rtol=1e-6, atol=2e-5)
-
-
-def test_images_of_bytes(compare, images):
-    compare(walked, {"kind": "ImageRecordUInt8Iter", "settings": {**images, "verbose": False}, "count": 2})
