@@ -4,7 +4,7 @@ import typing as _typing
 from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
 from . import methods as _methods
-from . import random
+from . import random, sparse
 from . import updates as _updates
 from .arithmetic import *  # noqa: F403
 from .creation import *  # noqa: F403

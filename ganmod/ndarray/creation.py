@@ -7,10 +7,11 @@ from typing import Any, Optional, Sequence, Union
 import numpy as np
 import torch
 
-from ..base import InputError, MXNetError, ShapeError, require, to_torch_dtype
+from ..base import InputError, ShapeError, require, to_torch_dtype
 from ..context import Context, current_context
 from ..ops import registry as ops
-from .ndarray import NDArray, invoke
+from ..ops import storage
+from .ndarray import NDArray, array_of, invoke
 
 __all__ = ["array", "empty", "zeros", "ones", "full", "arange", "linspace", "eye",
            "waitall", "from_numpy", "from_dlpack", "to_dlpack_for_read", "to_dlpack_for_write"]
@@ -50,6 +51,8 @@ def _shape(shape: Any) -> tuple[int, ...]:
 def array(source_array: Any, ctx: AnyContext = None, dtype: Any = None) -> NDArray:
     """A new array with the values of nested lists, a numpy array, a tensor or another NDArray.
 
+    A sparse NDArray, or a matrix of ``scipy.sparse``, makes a sparse array.
+
     Parameters
     ----------
     source_array : array-like
@@ -70,13 +73,25 @@ def array(source_array: Any, ctx: AnyContext = None, dtype: Any = None) -> NDArr
     context = as_context(ctx)
     if isinstance(source_array, NDArray):
         source = source_array.as_torch().detach()
-        return NDArray(source.to(context.device, to_torch_dtype(dtype) if dtype else source.dtype, copy=True), context)
+        return array_of(source.to(context.device, to_torch_dtype(dtype) if dtype else source.dtype, copy=True), context)
+    if type(source_array).__module__.startswith("scipy.sparse"):
+        return _compressed(source_array.tocsr(), context, dtype)
     wanted = to_torch_dtype(dtype)
     if isinstance(source_array, torch.Tensor):
         return NDArray(source_array.detach().to(context.device, wanted, copy=True), context)
     values = _numbers(source_array)
     tensor = torch.from_numpy(np.array(values, order="C", copy=True)).to(context.device, wanted)
     return NDArray(tensor, context)
+
+
+def _compressed(matrix: Any, ctx: Context, dtype: Any) -> NDArray:
+    """The array of a ``scipy.sparse.csr_matrix``."""
+    matrix.sort_indices()
+    parts = (torch.from_numpy(np.array(part, copy=True)).to(ctx.device) for part in (
+        matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data))
+    begins, columns, values = parts
+    return array_of(storage.csr_tensor(begins, columns, values.to(to_torch_dtype(dtype or matrix.dtype)),
+                                       tuple(map(int, matrix.shape))), ctx)
 
 
 def _numbers(values: Any) -> np.ndarray[Any, Any]:
@@ -94,7 +109,6 @@ def _numbers(values: Any) -> np.ndarray[Any, Any]:
 
 
 def _make(maker: Any, shape: Any, ctx: AnyContext, dtype: Any, out: Optional[NDArray] = None, **kwargs: Any) -> NDArray:
-    kwargs.pop("stype", None)
     kwargs.pop("name", None)
     require(not kwargs, f"unexpected argument(s) {', '.join(kwargs)}; expected shape, ctx, dtype and out", InputError)
     context = as_context(ctx) if out is None else out.context
@@ -108,18 +122,19 @@ def empty(shape: Shape, ctx: AnyContext = None, dtype: Any = None, stype: Option
     >>> empty((2, 3)).shape
     (2, 3)
     """
-    return _make(torch.empty, shape, ctx, dtype)
+    return zeros(shape, ctx, dtype, stype) if stype not in (None, "default") else _make(torch.empty, shape, ctx, dtype)
 
 
 def zeros(shape: Shape, ctx: AnyContext = None, dtype: Any = None, stype: Optional[str] = None,
           **kwargs: Any) -> NDArray:
-    """An array of zeros, float32 unless `dtype` says otherwise.
+    """An array of zeros, float32 unless `dtype` says otherwise; of `stype` ``'csr'`` or ``'row_sparse'`` none is stored.
 
     >>> zeros(2).asnumpy().tolist()
     [0.0, 0.0]
     """
     if stype not in (None, "default"):
-        raise MXNetError(f"storage type {stype!r} is not supported; only 'default' (dense)")
+        context = as_context(ctx)
+        return array_of(storage.zeros(stype, _shape(shape), to_torch_dtype(dtype), context.device), context)
     return _make(torch.zeros, shape, ctx, dtype, **kwargs)
 
 

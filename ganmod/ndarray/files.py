@@ -6,6 +6,9 @@ version and reads all of them::
 
     version 2    uint32 0xF993FAC9, int32 storage type, int32 axes, int64 sizes, int32 device type, int32 device id,
                  int32 dtype, values
+    of a sparse array the axes and sizes of the stored values come before its own; after its dtype come the dtype, axes
+    and sizes of each array of places (row_sparse: row numbers; csr: beginnings of rows, columns), after the values
+    these arrays
     version 3    uint32 0xF993FACA, as version 2; 0 axes mean a single number
     version 1    uint32 0xF993FAC8, uint32 axes, int64 sizes, device, dtype and values as above
     before 1.0   uint32 axes, uint32 sizes, device, dtype and values as above
@@ -24,7 +27,8 @@ import torch
 from .. import files
 from ..base import FileFormatError, InputError, dtype_name
 from ..context import Context, cpu, num_gpus
-from .ndarray import NDArray
+from ..ops import storage
+from .ndarray import NDArray, array_of
 
 __all__ = ["save", "to_bytes", "load", "load_frombuffer", "array_from_bytes"]
 
@@ -35,7 +39,7 @@ Loaded = Union[list[NDArray], dict[str, NDArray]]
 _LIST_MAGIC = 0x112
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _MOST_AXES = 32
-_STORAGE = {0: "default", 1: "row_sparse", 2: "csr"}
+_STORAGE = ["default", "row_sparse", "csr"]
 _DTYPES = {0: torch.float32, 1: torch.float64, 2: torch.float16, 3: torch.uint8, 4: torch.int32, 5: torch.int8,
            6: torch.int64, 7: torch.bool, 12: torch.bfloat16}
 _FLAGS = {dtype: flag for flag, dtype in _DTYPES.items()}
@@ -97,10 +101,22 @@ def _packed(array: NDArray) -> list[Any]:
     if tensor.dtype not in _FLAGS:
         raise InputError(f"save(): MXNet's format has no {dtype_name(tensor.dtype)}; cast to one of "
                          f"{', '.join(map(dtype_name, _FLAGS))}")
-    shape = array.shape
-    header = struct.pack(f"<Iii{len(shape)}qiii", _V2, 0, len(shape), *shape, ctx.device_typeid, ctx.device_id,
-                         _FLAGS[tensor.dtype])
-    return [header, tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()]
+    kind, where = _STORAGE.index(storage.storage_of(tensor)), (ctx.device_typeid, ctx.device_id, _FLAGS[tensor.dtype])
+    if not kind:
+        return [struct.pack("<Ii", _V2, kind), _sizes(array.shape), struct.pack("<iii", *where), _values(tensor)]
+    values, places = storage.values_of(tensor), storage.places_of(tensor)
+    described = [part for t in places for part in (struct.pack("<i", _FLAGS[t.dtype]), _sizes(t.shape))]
+    return [struct.pack("<Ii", _V2, kind), _sizes(values.shape), _sizes(array.shape), struct.pack("<iii", *where),
+            *described, *map(_values, (values, *places))]
+
+
+def _sizes(shape: Iterable[int]) -> bytes:
+    sizes = tuple(shape)
+    return struct.pack(f"<i{len(sizes)}q", len(sizes), *sizes)
+
+
+def _values(tensor: torch.Tensor) -> Any:
+    return tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -206,41 +222,69 @@ class _Reader:
         """One array, in any of the layouts."""
         magic, = self.numbers("I", "an array's header")
         if magic in (_V2, _V3):
-            storage, axes = self.numbers("ii", "an array's storage type and number of axes")
-            if storage != 0:
-                raise self.wrong(f"the storage type is {storage} ({_STORAGE.get(storage, 'unknown')}); only 0 "
-                                 "(default, dense) can be read: use .tostype('default') before saving")
+            kind, axes = self.numbers("ii", "an array's storage type and number of axes")
+            if kind not in range(len(_STORAGE)):
+                raise self.wrong(f"the storage type is {kind}; expected one of "
+                                 + ", ".join(f"{k} ({name})" for k, name in enumerate(_STORAGE)))
+            if kind:
+                self.read_sizes(axes, "q")                 # of the values: MXNet writes 0 rows where there are more
+                return self.read_sparse(_STORAGE[kind])
             sizes = "q"
         elif magic == _V1:
             axes, = self.numbers("I", "the number of axes")
             sizes = "q"
         else:
             axes, sizes = magic, "I"
-        if not 0 <= axes <= _MOST_AXES:
-            raise self.wrong(f"found {axes} (hexadecimal {axes & 0xffffffff:#x}) where an array begins or its number "
-                             f"of axes stands; expected a known array header, or 0 to {_MOST_AXES} axes")
-        shape = self.numbers(f"{axes}{sizes}", "a shape")
+        shape = self.read_sizes(axes, sizes)
         if not axes and magic != _V3:                      # MXNet's empty handle: nothing follows
             return NDArray(torch.empty(0))
         return self.read_values(shape)
 
+    def read_sizes(self, axes: int, layout: str) -> tuple[int, ...]:
+        """The sizes of a number of axes."""
+        if not 0 <= axes <= _MOST_AXES:
+            raise self.wrong(f"found {axes} (hexadecimal {axes & 0xffffffff:#x}) where an array begins or its number "
+                             f"of axes stands; expected a known array header, or 0 to {_MOST_AXES} axes")
+        return self.numbers(f"{axes}{layout}", "a shape")
+
     def read_values(self, shape: tuple[int, ...]) -> NDArray:
         """The device, the dtype and the values of an array."""
         device_type, device_id, flag = self.numbers("iii", "a device and a dtype")
+        return self.place(self.read_tensor(shape or (1,), self.dtype_of(flag)), device_type, device_id)
+
+    def read_sparse(self, stype: str) -> NDArray:
+        """The rest of a sparse array, which has as many values, or rows of them, as there are places."""
+        shape = self.read_sizes(*self.numbers("i", "the number of axes"), "q")
+        device_type, device_id, flag = self.numbers("iii", "a device and a dtype")
+        described = []
+        for _ in range(1 if stype == "row_sparse" else 2):
+            kind, axes = self.numbers("ii", "the dtype and number of axes of places")
+            described.append((self.read_sizes(axes, "q"), self.dtype_of(kind)))
+        stored = described[-1][0][:1] + (shape[1:] if stype == "row_sparse" else ())
+        values = self.read_tensor(stored, self.dtype_of(flag))
+        places = [self.read_tensor(*one).to(torch.int64) for one in described]
+        try:
+            tensor = storage.rows_tensor(places[0], values, shape) if stype == "row_sparse" else \
+                storage.csr_tensor(*places, values, shape)
+        except RuntimeError as error:
+            raise self.wrong(f"the parts of a {stype} array do not fit together: {error}") from None
+        return self.place(tensor, device_type, device_id)
+
+    def dtype_of(self, flag: int) -> torch.dtype:
+        """The dtype of a flag."""
         if flag not in _DTYPES:
             raise self.wrong(f"the dtype flag is {flag}; expected one of " + ", ".join(
                 f"{known} ({dtype_name(dtype)})" for known, dtype in _DTYPES.items()))
+        return _DTYPES[flag]
+
+    def read_tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """Values, if they are there."""
         count = 1
         for size in shape:
             count *= size
         if min(shape, default=0) < 0:
             raise self.wrong(f"the shape is {shape}; expected no negative sizes")
-        dtype = _DTYPES[flag]
         self.require_left(count * dtype.itemsize, f"an array of shape {shape} and dtype {dtype_name(dtype)}")
-        return self.place(self.read_tensor(shape or (1,), dtype), device_type, device_id)
-
-    def read_tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        """The values; that they are there is known."""
         try:
             tensor = torch.empty(shape, dtype=dtype)
         except RuntimeError:                               # sizes beside a 0 that no address can count
@@ -255,4 +299,4 @@ class _Reader:
         """The array on the GPU it was saved from, if that is here, else on the CPU."""
         on_gpu = device_type == Context.devstr2type["gpu"] and 0 <= device_id < num_gpus()
         ctx = Context("gpu", device_id) if on_gpu else cpu()
-        return NDArray(tensor.to(ctx.device), ctx)
+        return array_of(tensor.to(ctx.device), ctx)

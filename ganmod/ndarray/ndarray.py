@@ -10,12 +10,13 @@ import torch
 from ..base import InputError, MXNetError, ShapeError, numeric_types, to_numpy_dtype, to_torch_dtype
 from ..context import Context, cpu, gpu, num_gpus
 from ..ops import registry as ops
+from ..ops import storage
 from ..ops.shapes import reshape_target
 from . import indexing, recording
 from .dunders import ArrayArithmetic
 from .running import run
 
-__all__ = ["NDArray", "from_torch", "context_of", "as_tensor", "invoke", "tracked_array"]
+__all__ = ["NDArray", "array_of", "from_torch", "context_of", "as_tensor", "invoke", "tracked_array"]
 
 Number = Union[int, float, np.generic]
 
@@ -42,17 +43,25 @@ def invoke(op: ops.Operator, inputs: Sequence["NDArray"], attributes: dict[str, 
     results = run(op, [a._tracked() if tracked else a._tensor for a in inputs], attributes)
     if out is None:
         ctx = inputs[0]._ctx if inputs else None
-        arrays = [tracked_array(r, ctx) if tracked else NDArray(r, ctx) for r in results]
+        arrays = [tracked_array(r, ctx) if tracked else array_of(r, ctx) for r in results]
     else:
         arrays = [out] if isinstance(out, NDArray) else list(out)
         for array, result in zip(arrays, results):
-            NDArray(result).copyto(array)
+            array_of(result).copyto(array)
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+_CLASSES: dict[torch.layout, Callable[..., "NDArray"]] = {}    # the sparse ones enter themselves
+
+
+def array_of(tensor: torch.Tensor, ctx: Optional[Context] = None) -> "NDArray":
+    """The array over a tensor, of the class that fits its storage."""
+    return _CLASSES.get(tensor.layout, NDArray)(tensor, ctx)
 
 
 def tracked_array(tensor: torch.Tensor, ctx: Optional[Context]) -> "NDArray":
     """The array of a recorded result, or of a plain one if no gradient reaches it."""
-    made = NDArray(tensor.detach(), ctx)
+    made = array_of(tensor.detach(), ctx)
     if tensor.requires_grad:
         made._record = recording.Record(tensor if tensor.dim() else tensor.reshape(1))
     return made
@@ -124,8 +133,8 @@ class NDArray(ArrayArithmetic):
 
     @property
     def stype(self) -> str:
-        """The storage type: ``'default'``, which is dense."""
-        return "default"
+        """The storage type: ``'default'``, which is dense, ``'csr'`` or ``'row_sparse'``."""
+        return storage.storage_of(self._tensor)
 
     @property
     def writable(self) -> bool:
@@ -239,7 +248,7 @@ class NDArray(ArrayArithmetic):
         if other.shape != self.shape:
             raise ShapeError(f"copyto(): this array has shape {self.shape}, the target {other.shape}")
         other._check_writable("copyto()")
-        other._tensor.copy_(self._tensor)
+        storage.write(other._tensor, self._tensor)
         return other
 
     def as_in_context(self, context: Context) -> "NDArray":
@@ -274,18 +283,23 @@ class NDArray(ArrayArithmetic):
         """Have backward write this array's gradient to :attr:`grad`; see :func:`ganmod.autograd.record`."""
         if grad_req not in ("write", "add", "null"):
             raise InputError(f"grad_req is {grad_req!r}; expected one of write, add, null")
-        leaf = self._tensor.detach().requires_grad_(grad_req != "null")
-        self._record = recording.Record(leaf, NDArray(torch.zeros_like(self._tensor), self._ctx), grad_req)
+        leaf = storage.dense(self._tensor.detach()).requires_grad_(grad_req != "null")
+        kind = stype or ("default" if self.stype == "csr" else self.stype)
+        gradient = storage.zeros(kind, self.shape, self._tensor.dtype, self._tensor.device)
+        self._record = recording.Record(leaf, array_of(gradient, self._ctx), grad_req)
 
     def backward(self, out_grad: "NDArray | None" = None, retain_graph: bool = False, train_mode: bool = True) -> None:
         """Compute the gradients of what this array was recorded from, into the arrays attached there."""
         recording.backward([self], [out_grad], retain_graph)
 
     def tostype(self, stype: str) -> "NDArray":
-        """This array in another storage type; only ``'default'`` so far."""
-        if stype != "default":
-            raise MXNetError(f"storage type {stype!r} is not supported; only 'default' (dense)")
-        return self
+        """A copy in another storage type: ``'default'``, ``'csr'`` or ``'row_sparse'``; in its own, this array.
+
+        >>> import ganmod as mx
+        >>> mx.nd.array([[0, 2], [0, 0]]).tostype('csr').data.asnumpy().tolist()
+        [2.0]
+        """
+        return self if stype == self.stype else invoke(ops.find("cast_storage"), [self], {"stype": stype})
 
     def wait_to_read(self) -> None:
         """Return when the values are computed."""
@@ -331,7 +345,7 @@ class NDArray(ArrayArithmetic):
         """An array made from this one by a torch function, recorded if calls are."""
         ctx = ctx or self._ctx
         if self._record is None or not recording.is_recording():
-            return NDArray(function(self._tensor), ctx)
+            return array_of(function(self._tensor), ctx)
         return tracked_array(function(self._record.tensor), ctx)
 
     # --- elements ------------------------------------------------------------------------------------------------
@@ -351,7 +365,7 @@ class NDArray(ArrayArithmetic):
             else:
                 indexing.write(mine, key, number, _unwrap)
             return
-        source = as_tensor(value, mine)
+        source = storage.dense(as_tensor(value, mine))
         if isinstance(key, slice) and key == _EVERYTHING and source.shape == mine.shape:
             mine.copy_(source)
         else:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..base import InputError, MXNetError
+from ..ops import storage
 
 __all__ = ["is_recording", "is_training", "set_recording", "set_training", "scope", "Record", "backward", "heads_of"]
 
@@ -92,9 +93,8 @@ class Record:
         target = self.gradient.as_torch()
         with torch.no_grad():
             if self.request == "add":
-                target.add_(gradient)
-            else:
-                target.copy_(gradient)
+                gradient = storage.dense(target) + storage.dense(gradient)
+            storage.write(target, gradient.coalesce() if gradient.layout is torch.sparse_coo else gradient)
 
 
 def backward(heads: Sequence[Any], head_grads: Optional[Sequence[Any]], retain_graph: bool) -> None:

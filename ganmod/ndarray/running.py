@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..base import MXNetError, ShapeError, dtype_name
 from ..ops import registry as ops
+from ..ops import storage
 from ..ops.shapes import ShapeTable
 from . import recording
 
@@ -39,7 +40,7 @@ def run(op: ops.Operator, tensors: Sequence[Tensor], attributes: dict[str, Any])
     if replaced:
         by_name = dict(zip(op.input_names(params, len(tensors)), tensors))
         for name, value in replaced.items():
-            by_name[name].detach().copy_(value)
+            storage.write(by_name[name].detach(), value)
     return [_own(r, tensors) for r in results]
 
 
@@ -74,7 +75,10 @@ def _kind_of(op: ops.Operator, params: Any, tensors: Sequence[Tensor]) -> type[M
 
 def _own(result: Tensor, inputs: Sequence[Tensor]) -> Tensor:
     """`result` in memory of its own: operators may return views of their inputs, MXNet's return copies."""
+    if storage.is_sparse(result):
+        return result.clone() if any(result is i for i in inputs) else result
     if not result.is_contiguous():
         return result.clone(memory_format=torch.contiguous_format)
     memory = result.untyped_storage().data_ptr()
-    return result.clone() if any(memory == i.untyped_storage().data_ptr() for i in inputs) else result
+    return result.clone() if any(memory == i.untyped_storage().data_ptr() for i in inputs
+                                 if not storage.is_sparse(i)) else result

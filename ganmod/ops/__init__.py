@@ -33,6 +33,7 @@ from . import (
                sequence,
                shaping,
                slicing,
+               sparse,
                spatial,
                update,
                update_adaptive,
@@ -43,5 +44,5 @@ from .registry import Operator, find, operator, table
 __all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "conv", "creation",
            "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image", "indexing", "joining",
            "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty", "pooling", "proposal", "random",
-           "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing", "spatial", "update",
+           "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing", "sparse", "spatial", "update",
            "update_adaptive", "update_multi"]

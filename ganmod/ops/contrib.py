@@ -345,14 +345,3 @@ def _(p, types):
     if "bins" in types:
         types["bins"] = types["bins"] or types["data"]
     types["output0"] = torch.int64
-
-
-@operator("cast_storage", "_sparse_cast_storage", shapes=elementwise)
-def cast_storage(data: Tensor, *, stype: Literal["csr", "default", "row_sparse"]) -> Tensor:
-    """The same array in another storage; within a symbol all arrays are dense, so that only ``'default'`` is possible.
-
-    Shapes: data (any shape) -> the same.
-    """
-    require(stype == "default", f"cast_storage: stype={stype!r} is not supported here; operators are dense, only "
-                                f"'default' is", AttributeValueError)
-    return data

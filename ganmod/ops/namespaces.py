@@ -61,6 +61,9 @@ def fill(target: dict[str, Any], make: Make) -> Callable[[str], Any]:
         return sorted({*target, *(name for name in table() if not name.startswith("_"))})
 
     for space, prefixes in _PREFIXES.items():
-        target.setdefault(space, Space(f"{target['__name__']}.{space}", prefixes, make))
+        made = Space(f"{target['__name__']}.{space}", prefixes, make)
+        present = target.setdefault(space, made)
+        if present is not made:                            # a module that has more than operators
+            vars(present).update(__getattr__=made.__getattr__, __dir__=made.__dir__)
     target["__getattr__"], target["__dir__"] = get, names
     return get

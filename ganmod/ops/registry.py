@@ -64,6 +64,7 @@ def _numbered(_attributes: dict[str, Any], number: int) -> list[str]:
 Params = types.SimpleNamespace
 ShapeRule = Callable[[Params, ShapeTable], None]
 BackwardRule = Callable[[Params, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], Sequence[Optional[Tensor]]]
+SparseRule = Callable[[Params, Sequence[Tensor]], Optional[Tensor]]
 TypeRule = Callable[[Params, dict[str, Optional[torch.dtype]]], None]
 
 
@@ -124,6 +125,7 @@ class Operator:
         self._names = names
         self._outputs, self._hidden, self._loss = outputs, hidden, loss
         self.shape_rule, self.type_rule = shapes, None  # type: Optional[ShapeRule], Optional[TypeRule]
+        self.sparse_rule: Optional[SparseRule] = None
         self.backward_rule: Optional[BackwardRule] = None
         self._mutates, self.always = mutates, always
 
@@ -251,11 +253,19 @@ class Operator:
         """Whether the dtype of the input `name` is its own affair."""
         return any(i.index for i in self.inputs if i.name == name) or (self.variadic and self._variadic_index)
 
+    def sparse(self, rule: SparseRule) -> SparseRule:
+        """Decorator: ``rule(p, inputs)`` computes the output from sparse inputs; ``None`` asks for dense ones."""
+        self.sparse_rule = rule
+        return rule
+
     # --- running ---------------------------------------------------------------------------------------------------
 
     def run(self, inputs: Sequence[Tensor], params: Params, training: bool = False) \
             -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The visible outputs, and the new values of the inputs that this forward replaces, by name."""
+        if any(t.layout is not torch.strided for t in inputs):
+            made = self.sparse_rule(params, inputs) if self.sparse_rule else None
+            return ((made,), {}) if made is not None else self.run([t.to_dense() for t in inputs], params, training)
         if self.backward_rule is not None and torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
             results = _CustomGradient.apply(self, params, training, *inputs)
         else:

@@ -1,0 +1,147 @@
+"""Storage types: dense tensors, compressed rows (``csr``), and tensors most of whose rows are zero (``row_sparse``).
+
+A csr tensor is torch's ``sparse_csr``; a row_sparse one is a coalesced ``sparse_coo`` with one sparse axis.
+"""
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any, Optional
+
+import torch
+from torch import Tensor
+
+from ..base import InputError, MXNetError, require
+
+__all__ = ["storage_of", "is_sparse", "dense", "stored_as", "csr_tensor", "rows_tensor", "zeros", "write",
+           "places_of", "rows_of", "values_of", "with_values", "line_numbers", "lines"]
+
+_NAMES = {torch.strided: "default", torch.sparse_csr: "csr", torch.sparse_coo: "row_sparse"}
+
+
+def is_sparse(tensor: Tensor) -> bool:
+    """Whether not every element is stored."""
+    return tensor.layout is not torch.strided
+
+
+def storage_of(tensor: Tensor) -> str:
+    """``'default'``, ``'csr'`` or ``'row_sparse'``."""
+    return _NAMES[tensor.layout]
+
+
+def dense(tensor: Tensor) -> Tensor:
+    """With every element stored; a dense tensor itself."""
+    return tensor.to_dense() if is_sparse(tensor) else tensor
+
+
+@functools.cache
+def _accept_beta() -> None:
+    """Torch warns once that its compressed rows are a beta; what is used of them here is tested here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        torch.zeros(1, 1).to_sparse_csr()
+
+
+def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A csr tensor of its parts: where each row begins in the other two, columns, and values."""
+    _accept_beta()
+    return torch.sparse_csr_tensor(indptr, indices, values, shape, check_invariants=True)
+
+
+def rows_tensor(rows: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A row_sparse tensor of its parts: ascending numbers of rows, and these rows."""
+    return torch.sparse_coo_tensor(rows[None], values, shape, is_coalesced=True, check_invariants=True)
+
+
+def zeros(stype: str, shape: tuple[int, ...], dtype: torch.dtype, device: Any) -> Tensor:
+    """Zeros, none of which is stored but in the default storage.
+
+    Raises
+    ------
+    InputError
+        For an unknown storage type, or a csr tensor that has not two axes.
+    """
+    require(stype in _NAMES.values(), f"storage type {stype!r} is not known; expected one of "
+            f"{', '.join(_NAMES.values())}", InputError)
+    if stype == "default":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    none = torch.zeros(0, dtype=torch.int64, device=device)
+    if stype == "row_sparse":
+        return rows_tensor(none, torch.zeros((0, *shape[1:]), dtype=dtype, device=device), shape)
+    require(len(shape) == 2, f"a csr array has two axes, got the shape {shape}", InputError)
+    begins = torch.zeros(shape[0] + 1, dtype=torch.int64, device=device)
+    return csr_tensor(begins, none, torch.zeros(0, dtype=dtype, device=device), shape)
+
+
+def stored_as(tensor: Tensor, stype: str) -> Tensor:
+    """The tensor in another storage; in its own, itself.
+
+    Raises
+    ------
+    MXNetError
+        Between csr and row_sparse, as in MXNet.
+    """
+    present = storage_of(tensor)
+    if present == stype:
+        return tensor
+    require("default" in (present, stype), f"cast_storage from {present} to {stype} is not supported; go through "
+            "'default'")
+    if stype == "default":
+        return tensor.to_dense()
+    if stype == "csr":
+        require(tensor.dim() == 2, f"a csr array has two axes, got the shape {tuple(tensor.shape)}", MXNetError)
+        _accept_beta()
+        return tensor.to_sparse_csr()
+    rows = tensor.reshape(len(tensor), -1).ne(0).any(1).nonzero()[:, 0]
+    return rows_tensor(rows, tensor[rows], tuple(tensor.shape))
+
+
+def write(target: Tensor, source: Tensor) -> None:
+    """Write values, cast, into a tensor in place, whatever the storage of either."""
+    stype = storage_of(target)
+    if stype == "default":
+        target.copy_(dense(source))
+        return
+    source = stored_as(source if stype == storage_of(source) else dense(source), stype).to(target.device)
+    if stype == "csr":
+        target.resize_as_sparse_(source.to(target.dtype))
+    target.copy_(source)
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------
+
+def rows_of(tensor: Tensor) -> Tensor:
+    """The numbers of the stored rows of a row_sparse tensor."""
+    return tensor.indices()[0]
+
+
+def places_of(tensor: Tensor) -> tuple[Tensor, ...]:
+    """Where the stored values are: the numbers of rows, or the beginnings of rows and the columns."""
+    return (rows_of(tensor),) if tensor.layout is torch.sparse_coo else (tensor.crow_indices(), tensor.col_indices())
+
+
+def values_of(tensor: Tensor) -> Tensor:
+    """What is stored."""
+    return tensor.values()
+
+
+def with_values(tensor: Tensor, values: Tensor) -> Tensor:
+    """Other values in the same places."""
+    if tensor.layout is torch.sparse_csr:
+        return csr_tensor(tensor.crow_indices(), tensor.col_indices(), values, tuple(tensor.shape))
+    return rows_tensor(rows_of(tensor), values, tuple(tensor.shape))
+
+
+def line_numbers(tensor: Tensor) -> Tensor:
+    """For each value of a csr tensor, its row."""
+    begins = tensor.crow_indices()
+    return torch.repeat_interleave(torch.arange(len(begins) - 1, device=begins.device), begins.diff())
+
+
+def lines(tensor: Tensor, start: int, stop: Optional[int]) -> Tensor:
+    """Rows from `start` to below `stop` of a csr tensor."""
+    begin, end, _ = slice(start, stop).indices(tensor.shape[0])
+    begins = tensor.crow_indices()[begin:max(end, begin) + 1]
+    kept = slice(int(begins[0]), int(begins[-1]))
+    return csr_tensor(begins - begins[0], tensor.col_indices()[kept].clone(), tensor.values()[kept].clone(),
+                      (len(begins) - 1, tensor.shape[1]))
