@@ -6,14 +6,16 @@ from typing import Any, Optional, Sequence, Union
 
 import torch
 
-from ..base import InputError, MXNetError, ShapeError, suggest, to_torch_dtype
+from ..base import InputError, ShapeError, suggest, to_torch_dtype
 from ..context import Context, current_context
-from ..ndarray.ndarray import NDArray
+from ..ndarray.ndarray import NDArray, array_of
+from ..ops import storage
 from ..ops.shapes import Known, complete
 from ..symbol import Symbol
 from ..symbol.inference import infer_dtypes, infer_shapes
 from .executor import Executor, ProgramCache
 from .placement import Placement
+from .sparsity import argument_storage, gradient_storage
 
 __all__ = ["bind", "simple_bind", "evaluate", "reshape"]
 
@@ -72,6 +74,8 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
         Where the nodes of each ``AttrScope(ctx_group=...)`` run, and the variables made there live.
     type_dict : dict of str to dtype
         Dtypes of arguments; the others follow, and are float32 where nothing says otherwise.
+    stype_dict : dict of str to str
+        Storage types of arguments; the others are what ``Variable(stype=...)`` said, or dense.
     shared_exec : Executor
         Arguments, gradients and states of the same name, shape and dtype are taken from it rather than made.
     shared_buffer : dict of str to NDArray
@@ -85,16 +89,14 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
         Where shapes conflict or something stays unknown; the message names it.
     """
     placement = Placement(self, ctx or current_context(), group2ctx)
-    for name, stype in (stype_dict or {}).items():
-        if stype != "default":
-            raise MXNetError(f"simple_bind(): {name!r}: storage type {stype!r} is not supported; only 'default'")
     names, states = _distinct_names(self)
     shapes, dtypes = _complete_structure(self, kwargs, type_dict or {})
     requests = _requests(names, grad_req, default="null")
-    pool = _Pool(placement, shapes, dtypes, shared_exec, shared_buffer,
+    pool = _Pool(placement, shapes, dtypes, argument_storage(self, stype_dict), shared_exec, shared_buffer,
                  shrink=shared_exec is not None and shared_exec._symbol is self)
     args = {n: pool.argument(n) for n in names}
-    grads = {n: pool.gradient(n) for n in names if requests[n] != "null"}
+    rows = gradient_storage(self, {n: a.stype for n, a in args.items()})
+    grads = {n: pool.gradient(n, rows[n]) for n in names if requests[n] != "null"}
     aux = {n: pool.state(n) for n in states}
     outputs = _outputs(self, placement, {**args, **aux})
     return Executor(self, placement, args, grads, requests, aux, outputs,
@@ -134,12 +136,13 @@ def reshape(self: Executor, partial_shaping: bool = False, allow_up_sizing: bool
         if shapes[name] != array.shape and name not in kwargs and not partial_shaping:
             raise ShapeError(f"reshape(): the shape of {name!r} changes from {array.shape} to {shapes[name]}, and it "
                              "was not given; pass partial_shaping=True if that is meant")
-        if torch.Size(shapes[name]).numel() > array.size and not allow_up_sizing:
+        if torch.Size(shapes[name]).numel() > array.as_torch().numel() and not allow_up_sizing:
             raise ShapeError(f"reshape(): {name!r} grows from {array.shape} to {shapes[name]}; pass "
                              "allow_up_sizing=True if that is meant")
     wanted: dict[str, Any] = {n: shapes[n] for n in self.arg_dict}
     placement = self._placement
-    return simple_bind(self._symbol, placement.ctx, self._grad_req, dtypes, group2ctx=placement.groups,
+    stypes = {n: a.stype for n, a in self.arg_dict.items()}
+    return simple_bind(self._symbol, placement.ctx, self._grad_req, dtypes, stypes, placement.groups,
                        shared_exec=self, **wanted)
 
 
@@ -153,37 +156,35 @@ class _Pool:
     """Where the arrays of a simple_bind come from: another executor's, all or (`shrink`) part; a buffer's; new."""
 
     def __init__(self, placement: Placement, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, torch.dtype],
-                 shared_exec: Optional[Executor], buffer: Optional[dict[str, NDArray]], shrink: bool) -> None:
-        self._contexts, self._shapes, self._dtypes = placement.variables, shapes, dtypes
+                 stypes: dict[str, str], shared_exec: Optional[Executor], buffer: Optional[dict[str, NDArray]],
+                 shrink: bool) -> None:
+        self._contexts, self._shapes, self._dtypes, self._stypes = placement.variables, shapes, dtypes, stypes
         self._exec, self._buffer, self._shrink = shared_exec, buffer, shrink
 
     def argument(self, name: str) -> NDArray:
         buffer = {} if self._buffer is None else self._buffer
-        buffer[name] = found = self._taken(name, self._exec.arg_dict if self._exec else {}, buffer)
+        buffer[name] = found = self._taken(name, self._stypes[name], self._exec.arg_dict if self._exec else {}, buffer)
         return found
 
-    def gradient(self, name: str) -> NDArray:
-        return self._taken(name, self._exec.grad_dict if self._exec else {})
+    def gradient(self, name: str, stype: str) -> NDArray:
+        return self._taken(name, stype, self._exec.grad_dict if self._exec else {})
 
     def state(self, name: str) -> NDArray:
-        return self._taken(name, self._exec.aux_dict if self._exec else {})
+        return self._taken(name, "default", self._exec.aux_dict if self._exec else {})
 
-    def _taken(self, name: str, *sources: Any) -> NDArray:
-        """The array of this name in the first source where it has the right shape and dtype, or a new one."""
+    def _taken(self, name: str, stype: str, *sources: Any) -> NDArray:
+        """The array of this name in the first source where it has the right shape, dtype and storage, or a new one."""
         for arrays in sources:
             array: Optional[NDArray] = arrays.get(name)
-            if array is None or array.as_torch().dtype is not self._dtypes[name]:
+            if array is None or array.as_torch().dtype is not self._dtypes[name] or array.stype != stype:
                 continue
             if array.shape == self._shapes[name]:
                 return array
             size = torch.Size(self._shapes[name]).numel()
-            if self._shrink and size <= array.size:
+            if self._shrink and stype == "default" and size <= array.size:
                 return NDArray(array.as_torch().view(-1)[:size].view(self._shapes[name]), array.context)
-        return self._new(name)
-
-    def _new(self, name: str) -> NDArray:
         ctx = self._contexts[name]
-        return NDArray(torch.zeros(self._shapes[name], dtype=self._dtypes[name], device=ctx.device), ctx)
+        return array_of(storage.zeros(stype, self._shapes[name], self._dtypes[name], ctx.device), ctx)
 
 
 def _distinct_names(symbol: Symbol) -> tuple[list[str], list[str]]:

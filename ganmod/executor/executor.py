@@ -7,10 +7,12 @@ import torch
 
 from ..base import InputError, MXNetError, ShapeError, StateError, suggest
 from ..ndarray.ndarray import NDArray, as_tensor
+from ..ops import storage
 from ..ops.custom import Instances
 from ..symbol import Symbol
 from .lower import heads_needed, lower, untraceable, untraceable_errors
 from .placement import Placement
+from .sparsity import needs_sparse_gradients
 from .trace import EagerPrograms, Forward, Programs, Structure, record
 
 __all__ = ["Executor", "ProgramCache"]
@@ -56,8 +58,8 @@ class Executor:
         self._grads: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
         self.outputs = [NDArray(o, ctx) for o, ctx in zip(outputs, placement.outputs)]
         self._names, self._output_names = list(args), symbol.list_outputs()
-        self._structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device) for a in (*args.values(),
-                                                                                             *aux.values()))
+        self._structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device, a.stype)
+                                for a in (*args.values(), *aux.values()))
         self._gradient_names = [n for n in self._names if grad_req[n] != "null" and n in grads
                                 and args[n].as_torch().is_floating_point()]
         self._wanted = tuple(self._names.index(n) for n in self._gradient_names)
@@ -155,7 +157,7 @@ class Executor:
         if source.shape != target.shape:
             raise ShapeError(f"forward(): {name!r} is bound with shape {tuple(target.shape)}, got "
                              f"{tuple(source.shape)}; use reshape() to bind other shapes")
-        target.copy_(source)
+        storage.write(target, source)
 
     def _run_forward(self, training: bool, keep: bool, update: bool = True) -> None:
         """Run a forward program; `keep` what a backward needs, `update` the states."""
@@ -247,7 +249,9 @@ class Executor:
         sources: list[torch.Tensor] = []
         for name, gradient in zip(names, gradients):
             target = cast(NDArray, self.grad_dict[name]).as_torch()
-            if self._grad_req[name] == "add":
+            if storage.is_sparse(target) or gradient is not None and storage.is_sparse(gradient):
+                _write_sparse(target, gradient, self._grad_req[name])
+            elif self._grad_req[name] == "add":
                 if gradient is not None:
                     target.add_(gradient)
             elif gradient is None:
@@ -277,7 +281,8 @@ class Executor:
 
     def _made(self, symbol: Symbol, training: bool, structure: Structure) -> Union[Programs, EagerPrograms]:
         function = lower(symbol, training, self._placement)
-        if untraceable(symbol):
+        sparse = any(storage.is_sparse(t) for t in structure.arguments) or needs_sparse_gradients(symbol)
+        if sparse or untraceable(symbol):
             return EagerPrograms(function, structure.wanted)
         try:
             return record(function, structure)
@@ -336,3 +341,14 @@ class Executor:
                     array.copyto(bound[name])
                 elif not allow_extra_params:
                     raise ValueError(f"copy_params_from(): there is no {kind} {name!r}{suggest(name, bound)}")
+
+
+def _write_sparse(target: torch.Tensor, gradient: Optional[torch.Tensor], request: str) -> None:
+    """Write or add a gradient where it, or its array, is sparse; ``None`` is zero everywhere."""
+    if gradient is None:
+        if request == "write":
+            storage.write(target, torch.zeros_like(target))
+        return
+    if gradient.layout is torch.sparse_coo:
+        gradient = gradient.coalesce()                     # a row may have been reached several times
+    storage.write(target, storage.dense(target) + storage.dense(gradient) if request == "add" else gradient)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..ops import custom
+from ..ops import custom, storage
 from .lower import Lowered
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
@@ -121,25 +121,33 @@ class EagerPrograms:
     def forward(self, arguments: Sequence[Tensor], states: Sequence[Tensor]) -> Forward:
         """Compute the outputs; what is saved is the state of the random generators and of the auxiliary states."""
         saved = [torch.random.get_rng_state(), _cuda_rng_states(arguments), [s.clone() for s in states]]
+        own = [_entering(a, False) for a in arguments]
         with torch.no_grad():
-            outputs, replaced = self._function(arguments, states)
-        return Forward([_apart(o, [*arguments, *states]) for o in outputs], replaced, saved)
+            outputs, replaced = self._function(own, states)
+        return Forward([_apart(storage.dense(o), [*own, *states]) for o in outputs], replaced, saved)
 
     def backward(self, arguments: Sequence[Tensor], states: Sequence[Tensor], heads: Sequence[Tensor],
                  saved: Sequence[Any], wish: tuple[int, ...]) -> list[Optional[Tensor]]:
         """The gradients of the arguments at the positions `wish`."""
-        own = [a.detach().requires_grad_(k in wish) for k, a in enumerate(arguments)]
+        own = [_entering(a, k in wish) for k, a in enumerate(arguments)]
         cpu_state, cuda_states, states = saved
         with torch.random.fork_rng(devices=list(cuda_states)), torch.enable_grad():
             torch.random.set_rng_state(cpu_state)
             for index, state in cuda_states.items():
                 torch.cuda.set_rng_state(state, index)
             outputs, _ = self._function(own, states)
+            outputs = [storage.dense(o) for o in outputs]
             return _gradients(outputs, [own[k] for k in wish], heads)
 
     def code(self) -> str:
         """A sentence: there is no recording."""
         return "# not recorded: run node by node through autograd\n"
+
+
+def _entering(argument: Tensor, wanted: bool) -> Tensor:
+    """An argument as operators get it: compressed rows as they are, unless a gradient of them is wanted, else dense."""
+    kept = argument.layout is torch.sparse_csr and not wanted
+    return argument.detach() if kept else storage.dense(argument.detach()).requires_grad_(wanted)
 
 
 def record(function: Lowered, structure: Structure) -> Programs:
@@ -187,7 +195,8 @@ def _apart(output: Tensor, inputs: Sequence[Tensor]) -> Tensor:
     """An output in memory of its own: programs write to outputs, and arguments must not change with them."""
     output = output.detach()
     memory = output.untyped_storage()._cdata
-    if not output.is_contiguous() or any(memory == i.untyped_storage()._cdata for i in inputs):
+    if not output.is_contiguous() or any(memory == i.untyped_storage()._cdata for i in inputs
+                                         if not storage.is_sparse(i)):
         return output.clone(memory_format=torch.contiguous_format)
     return output
 

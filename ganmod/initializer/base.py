@@ -105,6 +105,11 @@ class Initializer:
         """
         require(isinstance(desc, str), f"an initializer takes a name first, got {desc!r:.80}", TypeError)
         require(isinstance(arr, NDArray), f"an initializer fills an NDArray, got {type(arr).__name__}", TypeError)
+        if arr.stype != "default":
+            dense = arr.tostype("default")
+            self(desc, dense)
+            dense.copyto(arr)
+            return
         if not isinstance(desc, InitDesc):
             self._legacy_init(desc, arr)
             return

@@ -8,6 +8,7 @@ import torch
 
 from ..base import InputError, StateError, require, to_numpy_dtype, to_torch_dtype
 from ..ndarray import NDArray
+from ..ndarray.ndarray import array_of
 from .data import DataDesc
 from .iterators import DataIter
 
@@ -49,7 +50,7 @@ class FileIter(DataIter):
 
     def getdata(self) -> list[NDArray]:
         """The inputs of the current batch."""
-        return [NDArray(self._current()[0])]
+        return [array_of(self._current()[0])]
 
     def getlabel(self) -> list[NDArray]:
         """The labels of the current batch."""

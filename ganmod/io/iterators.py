@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from ..base import InputError, ShapeError, StateError, require, to_numpy_dtype
-from ..ndarray import NDArray
+from ..ndarray import NDArray, array
+from ..ndarray.ndarray import array_of
+from ..ops import storage
 from .data import DataBatch, DataDesc
 
 __all__ = ["DataIter", "NDArrayIter"]
@@ -96,9 +98,9 @@ class NDArrayIter(DataIter):
     Parameters
     ----------
     data, label : array, list of arrays, dict of arrays, or None (label only)
-        NDArrays, numpy arrays or tensors with samples along the first axis. Numpy arrays are copied, as float32. A
-        dict is taken in the order of its keys; the arrays of a longer list are named ``_0_data``, ``_1_data``, …
-        NaN is let through.
+        NDArrays, numpy arrays or tensors with samples along the first axis. Numpy arrays are copied, as float32. CSR
+        arrays, and matrices of ``scipy.sparse``, give CSR batches. A dict is taken in the order of its keys; the arrays
+        of a longer list are named ``_0_data``, ``_1_data``, … NaN is let through.
     batch_size : int
         Samples per batch.
     shuffle : bool
@@ -134,6 +136,8 @@ class NDArrayIter(DataIter):
                 InputError)
         self._data, self._label = _named(data, data_name, "data"), _named(label, label_name, "label")
         require(self._data, "NDArrayIter: there must be at least one array of data", InputError)
+        require(last_batch_handle != "roll_over" or not any(storage.is_sparse(t) for _, t in self._data + self._label),
+                "NDArrayIter: last_batch_handle='roll_over' is for dense arrays; use 'pad' or 'discard'", InputError)
         self.num_data, self.num_source = self._count_samples(), len(self._data) + len(self._label)
         self.shuffle, self.last_batch_handle, self.layout = bool(shuffle), last_batch_handle, layout
         self.idx = np.arange(self.num_data)                # numpy's generator permutes it in place, again and again
@@ -154,7 +158,7 @@ class NDArrayIter(DataIter):
     @property
     def data(self) -> list[tuple[str, NDArray]]:
         """The data in the present order, by name."""
-        return [(name, NDArray(self._ordered(tensor))) for name, tensor in self._data]
+        return [(name, array_of(self._ordered(tensor))) for name, tensor in self._data]
 
     @property
     def label(self) -> list[tuple[str, NDArray]]:
@@ -232,7 +236,7 @@ class NDArrayIter(DataIter):
         require(started, "NDArrayIter: there is no current batch; call next() or iter_next() first", StateError)
         start, stop = self.cursor, self.cursor + self.batch_size
         if start >= 0:
-            return [NDArray(self._rows(tensor, start, stop)) for _, tensor in source]
+            return [array_of(self._rows(tensor, start, stop)) for _, tensor in source]
         require(self._rest is not None, "NDArrayIter: the rest of the last epoch is gone; call reset()", StateError)
         kept = self._rest[first:]  # type: ignore[index]
         return [NDArray(torch.cat([rest, self._rows(tensor, 0, stop)])) for rest, (_, tensor) in zip(kept, source)]
@@ -241,13 +245,13 @@ class NDArrayIter(DataIter):
         """A copy of the samples from `start` to `stop` in the present order, begun anew at the end."""
         if stop > self.num_data:
             wanted = torch.arange(start, stop) % self.num_data
-            return tensor[wanted if self._order is None else self._order[wanted]]
+            return storage.taken(tensor, wanted if self._order is None else self._order[wanted])
         if self._order is not None:
-            return tensor[self._order[start:stop]]
-        return tensor[start:stop].clone()
+            return storage.taken(tensor, self._order[start:stop])
+        return storage.part(tensor, 0, start, stop).clone()
 
     def _ordered(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor if self._order is None else tensor[self._order]
+        return tensor if self._order is None else storage.taken(tensor, self._order)
 
 
 _LAST_BATCH = ("pad", "discard", "roll_over")
@@ -268,7 +272,11 @@ def _named(source: Any, default_name: str, part: str) -> Source:
 
 def _contiguous(value: Any, where: str) -> torch.Tensor:
     if isinstance(value, NDArray):
-        return value.as_torch().detach().contiguous()
+        require(value.stype != "row_sparse", f"NDArrayIter: {where} is row_sparse; use .tostype('default') or 'csr'",
+                InputError)
+        return value.as_torch().detach() if value.stype == "csr" else value.as_torch().detach().contiguous()
+    if type(value).__module__.startswith("scipy.sparse"):
+        return array(value, dtype=np.float32).as_torch()
     if isinstance(value, torch.Tensor):
         tensor = value.detach().contiguous()
     else:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..base import FileFormatError, InputError, require, to_torch_dtype
+from ..ops import storage
 from .from_files import FileIter, check_settings, shape_of
 from .rounds import Rounds, part_of_lines
 
@@ -47,6 +48,8 @@ class _TextIter(FileIter):
         desc, dtype = ((self.provide_data[0], self._dtype), (self.provide_label[0], self._label_dtype))[part]
         if source is None:
             return torch.zeros(desc.shape, dtype=dtype)
+        if part == 0 and isinstance(source, _Sparse):
+            return source.compressed(index).to(dtype)
         return torch.from_numpy(source[index]).reshape(desc.shape).to(dtype)
 
 
@@ -134,7 +137,7 @@ def _same_count(data_path: Path, data: Any, label_path: Optional[Path], label: A
 # --- LibSVM ----------------------------------------------------------------------------------------------------------
 
 class LibSVMIter(_TextIter):
-    """Batches of a text file of lines ``label index:value index:value …``; indices count from 0. Batches are dense.
+    """CSR batches of a text file of lines ``label index:value index:value …``; indices count from 0.
 
     Parameters
     ----------
@@ -185,7 +188,7 @@ class LibSVMIter(_TextIter):
 
 @dataclasses.dataclass
 class _Sparse:
-    """Rows of which only some numbers are kept; indexed by an array of row numbers they become dense."""
+    """Rows of which only some numbers are kept; indexed by an array of row numbers they become dense, as labels are."""
 
     starts: np.ndarray                                     # where the lines begin in the file, in bytes
     bounds: np.ndarray                                     # where in `columns` and `values` the rows begin, and the end
@@ -205,6 +208,15 @@ class _Sparse:
             kept = slice(self.bounds[row], self.bounds[row + 1])
             line[self.columns[kept]] = self.values[kept]
         return dense
+
+    def compressed(self, rows: np.ndarray) -> torch.Tensor:
+        """The rows as a csr tensor, the columns of each in ascending order."""
+        parts = [slice(self.bounds[row], self.bounds[row + 1]) for row in rows]
+        begins = np.cumsum([0, *(part.stop - part.start for part in parts)])
+        orders = [part.start + np.argsort(self.columns[part], kind="stable") for part in parts]
+        kept = np.concatenate([*orders, np.empty(0, np.int64)]).astype(np.int64)
+        return storage.csr_tensor(torch.from_numpy(begins), torch.from_numpy(self.columns[kept]),
+                                  torch.from_numpy(self.values[kept]), (len(rows), self.width))
 
 
 def _libsvm(path: Any, width: int, kind: Any) -> tuple[_Sparse, np.ndarray]:

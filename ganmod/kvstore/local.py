@@ -8,7 +8,8 @@ import torch
 from .. import optimizer as opt
 from ..base import InputError, MXNetError, StateError
 from ..files import write_atomically
-from ..ndarray.ndarray import NDArray
+from ..ndarray.ndarray import NDArray, array_of
+from ..ops import storage
 from ..optimizer.updater import read_states
 from .base import KVStoreBase
 from .compression import TwoBit, checked_parameters
@@ -111,21 +112,22 @@ class KVStore(KVStoreBase):
                 self._updater(k, total, s)
 
     def pull(self, key: Keys, out: Optional[Values] = None, priority: int = 0, ignore_sparse: bool = True) -> None:
-        """Copy the value of each key into the arrays of `out`."""
+        """Copy the value of each key into the arrays of `out`; into sparse ones only without `ignore_sparse`."""
         for k, group in self._pairs(key, out, "pull"):
             stored = self._stored(k)
             for array in group:
-                stored.copyto(array)
+                if array.stype == "default" or not ignore_sparse:
+                    stored.copyto(array)
 
     def pushpull(self, key: Keys, value: Values, out: Optional[Values] = None, priority: int = 0) -> None:
         """:meth:`push`, then :meth:`pull` into `out`, or back into `value`."""
         self.push(key, value, priority)
-        self.pull(key, value if out is None else out, priority)
+        self.pull(key, value if out is None else out, priority, ignore_sparse=False)
 
     def broadcast(self, key: Keys, value: Values, out: Values, priority: int = 0) -> None:
         """:meth:`init`, then :meth:`pull`."""
         self.init(key, value)
-        self.pull(key, out, priority)
+        self.pull(key, out, priority, ignore_sparse=False)
 
     def row_sparse_pull(self, key: Keys, out: Optional[Values] = None, priority: int = 0, row_ids: Any = None) -> None:
         """Copy some rows of the value of each key into `out`; its other rows become 0.
@@ -133,7 +135,7 @@ class KVStore(KVStoreBase):
         Parameters
         ----------
         key, out, priority
-            As in :meth:`pull`; the arrays are dense.
+            As in :meth:`pull`; row_sparse arrays store these rows, also those that are zero.
         row_ids : NDArray or list of NDArray
             The numbers of the rows: the same for all of `out`, or one array for each.
         """
@@ -147,11 +149,9 @@ class KVStore(KVStoreBase):
         if len(wanted) != len(targets):
             raise InputError(f"kvstore: {len(wanted)} row_ids were given for {len(targets)} arrays")
         for (k, array), rows in zip(targets, wanted):
-            stored = self._stored(k).as_torch()
-            kept = torch.zeros_like(stored)
-            places = rows.as_torch().to(stored.device, torch.int64).reshape(-1)
-            kept[places] = stored[places]
-            NDArray(kept).copyto(array)
+            stored = storage.dense(self._stored(k).as_torch())
+            places = rows.as_torch().to(stored.device, torch.int64).unique()
+            array_of(storage.rows_tensor(places, stored[places], tuple(stored.shape))).copyto(array)
 
     # --- updating ----------------------------------------------------------------------------------------------------
 
@@ -263,8 +263,11 @@ class KVStore(KVStoreBase):
             parts = [self._two_bit.quantised((key, i), part) for i, part in enumerate(parts)]
         total = parts[0].to(device, copy=True)
         for part in parts[1:]:
-            total += part.to(device)
-        return NDArray(total, like.context)
+            if storage.is_sparse(total) == storage.is_sparse(part):
+                total += part.to(device)
+            else:
+                total = storage.dense(total) + storage.dense(part).to(device)
+        return array_of(total.coalesce() if total.layout is torch.sparse_coo else total, like.context)
 
 
 def _described(value: Any) -> str:

@@ -11,6 +11,7 @@ from ..context import Context
 from ..executor import Executor
 from ..io import DataDesc
 from ..ndarray.ndarray import NDArray, as_tensor
+from ..ops import storage
 from ..symbol import Symbol
 
 __all__ = ["DataParallelExecutorGroup", "as_descriptions", "split_batch"]
@@ -218,8 +219,8 @@ class DataParallelExecutorGroup:
                                       (self.aux_names, self.aux_arrays, aux_params)):
             for name, group in zip(names, arrays):
                 tensors = [a.as_torch().to(target[name].as_torch().device) for a in group]
-                mean = tensors[0] if len(tensors) == 1 else torch.stack(tensors).mean(0)
-                target[name].as_torch().copy_(mean)
+                mean = tensors[0] if len(tensors) == 1 else torch.stack([*map(storage.dense, tensors)]).mean(0)
+                storage.write(target[name].as_torch(), mean)
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -241,11 +242,11 @@ class DataParallelExecutorGroup:
             for part, target in slices:
                 source = as_tensor(array, target.as_torch())
                 if len(slices) > 1 and axis >= 0 and source.dim():
-                    source = source.narrow(axis, part.start, min(part.stop, source.shape[axis]) - part.start)
+                    source = storage.part(source, axis, part.start, min(part.stop, source.shape[axis]))
                 if source.shape != target.shape:
                     raise ShapeError(f"forward(): {what} {name!r} is bound with shape {target.shape}, the batch has "
                                      f"{tuple(source.shape)}")
-                target.as_torch().copy_(source)
+                storage.write(target.as_torch(), source)
 
     def backward(self, out_grads: Any = None, wanted: Optional[Iterable[str]] = None) -> None:
         """Compute the gradients, from the head gradients of the whole batch where outputs are no losses."""

@@ -104,7 +104,7 @@ class UpdatingModule(BaseModule):
 
     def _is_updated_on(self, store: kv.KVStoreBase) -> bool:
         """Whether the store runs the optimizer; as in MXNet, ``'local'`` leaves that of large parameters to devices."""
-        largest = max((arrays[0].size for arrays in self._exec_group.param_arrays), default=0)
+        largest = max((arrays[0].as_torch().numel() for arrays in self._exec_group.param_arrays), default=0)
         return store.is_capable("optimizer") and not (store.type == "local" and largest > _MOST_ON_STORE)
 
     def _update_names(self, on_store: bool) -> dict[Any, str]:

@@ -127,7 +127,7 @@ def empty(shape: Shape, ctx: AnyContext = None, dtype: Any = None, stype: Option
 
 def zeros(shape: Shape, ctx: AnyContext = None, dtype: Any = None, stype: Optional[str] = None,
           **kwargs: Any) -> NDArray:
-    """An array of zeros, float32 unless `dtype` says otherwise; of `stype` ``'csr'`` or ``'row_sparse'`` none is stored.
+    """An array of zeros, float32 unless `dtype` says otherwise; with a sparse `stype` none is stored.
 
     >>> zeros(2).asnumpy().tolist()
     [0.0, 0.0]

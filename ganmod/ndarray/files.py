@@ -254,7 +254,7 @@ class _Reader:
 
     def read_sparse(self, stype: str) -> NDArray:
         """The rest of a sparse array, which has as many values, or rows of them, as there are places."""
-        shape = self.read_sizes(*self.numbers("i", "the number of axes"), "q")
+        shape = self.read_sizes(self.numbers("i", "the number of axes")[0], "q")
         device_type, device_id, flag = self.numbers("iii", "a device and a dtype")
         described = []
         for _ in range(1 if stype == "row_sparse" else 2):
@@ -265,7 +265,7 @@ class _Reader:
         places = [self.read_tensor(*one).to(torch.int64) for one in described]
         try:
             tensor = storage.rows_tensor(places[0], values, shape) if stype == "row_sparse" else \
-                storage.csr_tensor(*places, values, shape)
+                storage.csr_tensor(places[0], places[1], values, shape)
         except RuntimeError as error:
             raise self.wrong(f"the parts of a {stype} array do not fit together: {error}") from None
         return self.place(tensor, device_type, device_id)

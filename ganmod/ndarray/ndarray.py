@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence, U
 import numpy as np
 import torch
 
-from ..base import InputError, MXNetError, ShapeError, numeric_types, to_numpy_dtype, to_torch_dtype
+from ..base import InputError, ShapeError, numeric_types, to_numpy_dtype, to_torch_dtype
 from ..context import Context, cpu, gpu, num_gpus
 from ..ops import registry as ops
 from ..ops import storage

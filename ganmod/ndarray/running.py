@@ -40,7 +40,7 @@ def run(op: ops.Operator, tensors: Sequence[Tensor], attributes: dict[str, Any])
     if replaced:
         by_name = dict(zip(op.input_names(params, len(tensors)), tensors))
         for name, value in replaced.items():
-            storage.write(by_name[name].detach(), value)
+            storage.write(by_name[name], value)
     return [_own(r, tensors) for r in results]
 
 

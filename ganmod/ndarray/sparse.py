@@ -1,7 +1,7 @@
 """``mx.nd.sparse``: arrays in compressed rows, arrays most of whose rows are zero, and their operators."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 
 import numpy as np
 import torch
@@ -76,7 +76,7 @@ class BaseSparseNDArray(NDArray):
     def check_format(self, full_check: bool = True) -> None:
         """Raise MXNetError where the parts of the array contradict each other."""
         try:
-            torch._validate_sparse_csr_tensor_args(*self._parts())  # type: ignore[attr-defined]
+            _MAKERS[self.stype](*self._parts())
         except RuntimeError as error:
             raise MXNetError(f"{type(self).__name__}: {error}") from error
 
@@ -89,7 +89,7 @@ class BaseSparseNDArray(NDArray):
 
 
 class CSRNDArray(BaseSparseNDArray):
-    """A matrix in compressed rows: ``data[indptr[i]:indptr[i + 1]]`` are the values of row ``i``, ``indices`` their columns.
+    """A matrix in compressed rows: ``data[indptr[i]:indptr[i + 1]]`` is stored of row ``i``, in the columns `indices`.
 
     >>> import ganmod as mx
     >>> a = mx.nd.array([[0, 2], [3, 0]]).tostype('csr')
@@ -161,14 +161,14 @@ class RowSparseNDArray(BaseSparseNDArray):
         return self.copy()
 
 
+_MAKERS: dict[str, Callable[..., torch.Tensor]] = {"csr": storage.csr_tensor, "row_sparse": storage.rows_tensor}
 _CLASSES.update({torch.sparse_csr: CSRNDArray, torch.sparse_coo: RowSparseNDArray})
 
 
 def _rebuilt(stype: str, *parts: Any) -> NDArray:
     """What unpickling calls."""
     *tensors, ctx = parts
-    make = storage.csr_tensor if stype == "csr" else storage.rows_tensor
-    return array_of(make(*tensors)).copyto(ctx)
+    return array_of(_MAKERS[stype](*tensors)).copyto(ctx)
 
 
 # --- making them -------------------------------------------------------------------------------------------------
@@ -205,15 +205,15 @@ def csr_matrix(arg1: Any, shape: Optional[Sequence[int]] = None, ctx: Any = None
         values = _values(values, dtype)
         order = torch.argsort(rows * size[1] + columns, stable=True)
         begins = torch.cat([rows.new_zeros(1), torch.bincount(rows, minlength=size[0]).cumsum(0)])
-        parts = begins, columns[order], values[order]
+        begins, columns, values = begins, columns[order], values[order]
     elif len(arg1) == 3:
-        values, parts_1, parts_2 = _values(arg1[0], dtype), _whole(arg1[1]), _whole(arg1[2])
-        size = tuple(shape or (len(parts_2) - 1, int(parts_1.max()) + 1 if len(parts_1) else 0))
-        parts = parts_2, parts_1, values
+        values, columns, begins = _values(arg1[0], dtype), _whole(arg1[1]), _whole(arg1[2])
+        size = tuple(shape or (len(begins) - 1, int(columns.max()) + 1 if len(columns) else 0))
     else:
         raise InputError(f"csr_matrix() takes (data, indices, indptr), (data, (row, column)) or (M, N), got a tuple of "
                          f"{len(arg1)}")
-    return _checked(lambda: storage.csr_tensor(*(p.to(context.device) for p in parts), size), context)
+    return _checked(lambda: storage.csr_tensor(begins.to(context.device), columns.to(context.device),
+                                               values.to(context.device), size), context)
 
 
 def row_sparse_array(arg1: Any, shape: Optional[Sequence[int]] = None, ctx: Any = None, dtype: Any = None) -> NDArray:

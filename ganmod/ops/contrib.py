@@ -1,7 +1,7 @@
 """Smaller operators of ``mx.nd.contrib`` and ``mx.sym.contrib``, products for attention, and histograms."""
 from __future__ import annotations
 
-from typing import Literal, Optional
+from typing import Optional
 
 import torch
 from torch import Tensor

@@ -43,11 +43,24 @@ def embedding(data: Index, weight: Tensor, *, input_dim: int, output_dim: int, d
               sparse_grad: bool = False) -> Tensor:
     """Rows of a table, looked up by index: ``weight[data]``; an index out of range is clipped to the last row.
 
+    With `sparse_grad` the gradient of the weight is row_sparse: only the rows that were looked up are stored.
+
     Shapes: data (any shape, whole numbers of any dtype), weight (input_dim, output_dim) -> (*data.shape, output_dim).
     """
-    return F.embedding(data.long().clamp(0, input_dim - 1), weight)
+    return F.embedding(data.long().clamp(0, input_dim - 1), weight, sparse=sparse_grad and weight.is_leaf)
 
 
+@operator("_contrib_SparseEmbedding")
+def sparse_embedding(data: Index, weight: Tensor, *, input_dim: int, output_dim: int, dtype: DType = torch.float32,
+                     sparse_grad: bool = False) -> Tensor:
+    """``Embedding(sparse_grad=True)`` under its older name, whatever `sparse_grad` says.
+
+    Shapes: data (any shape), weight (input_dim, output_dim) -> (*data.shape, output_dim).
+    """
+    return F.embedding(data.long().clamp(0, input_dim - 1), weight, sparse=weight.is_leaf)
+
+
+@sparse_embedding.shapes
 @embedding.shapes
 def _(p, s):
     s.weight = (p.input_dim, p.output_dim)
@@ -55,6 +68,7 @@ def _(p, s):
         s.output = (*s.data, p.output_dim)
 
 
+@sparse_embedding.dtypes
 @embedding.dtypes
 def _(p, types):
     types["weight"] = types["output"] = types["weight"] or types["output"] or p.dtype

@@ -64,7 +64,7 @@ def _numbered(_attributes: dict[str, Any], number: int) -> list[str]:
 Params = types.SimpleNamespace
 ShapeRule = Callable[[Params, ShapeTable], None]
 BackwardRule = Callable[[Params, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], Sequence[Optional[Tensor]]]
-SparseRule = Callable[[Params, Sequence[Tensor]], Optional[Tensor]]
+SparseRule = Callable[[Params, Sequence[Tensor]], Union[Tensor, tuple[Tensor, ...], None]]
 TypeRule = Callable[[Params, dict[str, Optional[torch.dtype]]], None]
 
 
@@ -254,7 +254,7 @@ class Operator:
         return any(i.index for i in self.inputs if i.name == name) or (self.variadic and self._variadic_index)
 
     def sparse(self, rule: SparseRule) -> SparseRule:
-        """Decorator: ``rule(p, inputs)`` computes the output from sparse inputs; ``None`` asks for dense ones."""
+        """Decorator: ``rule(p, inputs)`` does the function's work on sparse inputs; ``None`` asks for dense ones."""
         self.sparse_rule = rule
         return rule
 
@@ -265,8 +265,10 @@ class Operator:
         """The visible outputs, and the new values of the inputs that this forward replaces, by name."""
         if any(t.layout is not torch.strided for t in inputs):
             made = self.sparse_rule(params, inputs) if self.sparse_rule else None
-            return ((made,), {}) if made is not None else self.run([t.to_dense() for t in inputs], params, training)
-        if self.backward_rule is not None and torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
+            if made is None:
+                return self.run([t.to_dense() for t in inputs], params, training)
+            results = made if isinstance(made, tuple) else (made,)
+        elif self.backward_rule is not None and torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
             results = _CustomGradient.apply(self, params, training, *inputs)
         else:
             results = self._call(inputs, params, training)

@@ -6,6 +6,7 @@ from typing import Any, Literal, Optional, Sequence
 import torch
 from torch import Tensor
 
+from . import activation, arithmetic, contrib, elemwise, joining, matrix, reduce, slicing, update, update_adaptive  # noqa: F401  fill the table
 from .registry import Params, elementwise, find, operator
 from .storage import (
     csr_tensor,
@@ -27,8 +28,8 @@ Inputs = Sequence[Tensor]
 
 #: Operators that look at one element at a time; where they take 0 to 0, only what is stored is computed.
 VALUEWISE = (
-    "abs sign round rint ceil floor trunc fix square negative BlockGrad zeros_like sqrt cbrt expm1 log1p sin tan arcsin "
-    "arctan sinh tanh arcsinh arctanh degrees radians relu clip _copy _mul_scalar _div_scalar _greater_scalar "
+    "abs sign round rint ceil floor trunc fix square negative BlockGrad zeros_like sqrt cbrt expm1 log1p sin tan "
+    "arcsin arctan sinh tanh arcsinh arctanh degrees radians relu clip _copy _mul_scalar _div_scalar _greater_scalar "
     "_lesser_scalar _not_equal_scalar _contrib_sign_ste _contrib_round_ste").split()
 
 
@@ -128,17 +129,21 @@ def _columns_as_rows(csr: Tensor, values: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    """The product of a csr matrix and a dense one, to which alone a gradient flows: the rows the csr matrix has."""
+    """The product of a csr matrix and a dense one, to which alone a gradient flows.
+
+    To an argument of the network, and to sums of the squares of its rows, only the rows flow that the csr matrix has;
+    torch's own operators take dense gradients.
+    """
 
     @staticmethod
-    def forward(ctx: Any, csr: Tensor, other: Tensor, transposed: bool) -> Tensor:
-        ctx.csr, ctx.transposed = csr, transposed
+    def forward(ctx: Any, csr: Tensor, other: Tensor, transposed: bool, rows: bool) -> Tensor:
+        ctx.csr, ctx.transposed, ctx.rows = csr, transposed, rows and not transposed
         return _product(csr, other, transposed)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         made = _product(ctx.csr, gradient, not ctx.transposed)
-        return None, made if ctx.transposed else _columns_as_rows(ctx.csr, made), None
+        return None, _columns_as_rows(ctx.csr, made) if ctx.rows else made, None, None
 
 
 @find("dot").sparse
@@ -148,10 +153,12 @@ def _(p: Params, inputs: Inputs) -> Optional[Tensor]:
         other = dense(rhs)
         if p.transpose_b:
             other = other.t()
-        made = _Product.apply(lhs, other.reshape(len(other), -1), p.transpose_a)
+        matrix = other if other.dim() == 2 else other.reshape(len(other), -1)
+        squares = getattr(matrix.grad_fn, "op", None) is find("_square_sum") and matrix.shape[1:] == (1,)
+        made = _Product.apply(lhs, matrix, p.transpose_a, matrix.is_leaf or squares)
         if p.transpose_a and other.dim() == 2 and not made.requires_grad:
             return _columns_as_rows(lhs, made)
-        return made.reshape(-1, *other.shape[1:])
+        return made if other.dim() == 2 else made.reshape(-1, *other.shape[1:])
     if storage_of(lhs) == "default" and storage_of(rhs) == "csr":
         return stored_as(find("dot").run([lhs, dense(rhs)], p)[0][0], p.forward_stype or "csr")
     return None
@@ -206,7 +213,7 @@ def _(p: Params, inputs: Inputs) -> Tensor:
 
 @operator("_sparse_retain")
 def retain(data: Tensor, indices: Tensor) -> Tensor:
-    """The rows of a row_sparse array that are named, the others zero.
+    """The rows of a row_sparse array that are named, the others zero; it then stores the named ones.
 
     Shapes: data (N, ...), indices (K,), whole numbers -> (N, ...).
 
@@ -224,9 +231,19 @@ def _(_p: Params, inputs: Inputs) -> Optional[Tensor]:
     data, indices = inputs
     if storage_of(data) != "row_sparse":
         return None
-    rows = rows_of(data)
-    kept = torch.isin(rows, indices.long())
-    return rows_tensor(rows[kept], values_of(data)[kept], tuple(data.shape))
+    rows = indices.long().unique()
+    return rows_tensor(rows, dense(data)[rows], tuple(data.shape))
+
+
+@find("_square_sum").backward
+def _(p: Params, inputs: Inputs, _outputs: Inputs, out_grads: Inputs) -> list[Tensor]:
+    (data,), (gradient,) = inputs, out_grads
+    if is_sparse(gradient):                                # from a product: the rows that its csr matrix has
+        gradient = gradient.coalesce()
+        rows = rows_of(gradient)
+        return [rows_tensor(rows, 2 * data[rows] * values_of(gradient), tuple(data.shape))]
+    axes = reduce.reduced_axes(p.axis, p.exclude, data.dim(), "_square_sum")
+    return [2 * data * gradient.reshape(reduce.reduced_shape(data.shape, axes, True))]
 
 
 @find("_square_sum").sparse
@@ -235,3 +252,22 @@ def _(p: Params, inputs: Inputs) -> Optional[Tensor]:
     if storage_of(data) != "row_sparse" or p.axis not in ((1,), (-1,)) or data.dim() != 2 or not p.keepdims:
         return None
     return rows_tensor(rows_of(data), values_of(data).square().sum(1, keepdim=True), (len(data), 1))
+
+
+# --- updates of the rows that a gradient has ---------------------------------------------------------------------
+
+def _lazy(name: str) -> None:
+    op = find(name)
+
+    @op.sparse
+    def _(p: Params, inputs: Inputs) -> Optional[tuple[Tensor, ...]]:
+        weight, grad, *states = inputs
+        if storage_of(grad) != "row_sparse" or not getattr(p, "lazy_update", True):
+            return None
+        rows, whole = rows_of(grad), [dense(t) for t in (weight, *states)]
+        new, *rest = op._call([whole[0][rows], values_of(grad), *(t[rows] for t in whole[1:])], p, False)
+        return tuple(t.index_copy(0, rows, part) for t, part in zip(whole, (new, *rest)))
+
+
+for _name in ("sgd_update", "sgd_mom_update", "adam_update", "ftrl_update", "_sparse_adagrad_update"):
+    _lazy(_name)

@@ -14,7 +14,8 @@ from torch import Tensor
 from ..base import InputError, MXNetError, require
 
 __all__ = ["storage_of", "is_sparse", "dense", "stored_as", "csr_tensor", "rows_tensor", "zeros", "write",
-           "places_of", "rows_of", "values_of", "with_values", "line_numbers", "lines"]
+           "places_of", "rows_of", "values_of", "with_values", "line_numbers", "lines", "part",
+           "taken"]
 
 _NAMES = {torch.strided: "default", torch.sparse_csr: "csr", torch.sparse_coo: "row_sparse"}
 
@@ -100,7 +101,7 @@ def write(target: Tensor, source: Tensor) -> None:
     """Write values, cast, into a tensor in place, whatever the storage of either."""
     stype = storage_of(target)
     if stype == "default":
-        target.copy_(dense(source))
+        target.detach().copy_(dense(source))
         return
     source = stored_as(source if stype == storage_of(source) else dense(source), stype).to(target.device)
     if stype == "csr":
@@ -136,6 +137,24 @@ def line_numbers(tensor: Tensor) -> Tensor:
     """For each value of a csr tensor, its row."""
     begins = tensor.crow_indices()
     return torch.repeat_interleave(torch.arange(len(begins) - 1, device=begins.device), begins.diff())
+
+
+def part(tensor: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """The elements from `start` to below `stop` along an axis: a view of a dense tensor, else a copy."""
+    if tensor.layout is torch.sparse_csr and axis == 0:
+        return lines(tensor, start, stop)
+    return dense(tensor).narrow(axis, start, stop - start)
+
+
+def taken(tensor: Tensor, rows: Tensor) -> Tensor:
+    """The rows with these numbers, of a dense or csr tensor, as a copy in the same storage."""
+    if not is_sparse(tensor):
+        return tensor[rows]
+    begins = tensor.crow_indices()
+    counts = begins.diff()[rows]
+    made = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    kept = torch.arange(int(made[-1])) + torch.repeat_interleave(begins[rows] - made[:-1], counts)
+    return csr_tensor(made, tensor.col_indices()[kept], tensor.values()[kept], (len(rows), tensor.shape[1]))
 
 
 def lines(tensor: Tensor, start: int, stop: Optional[int]) -> Tensor:

@@ -6,8 +6,10 @@ from typing import Any, Optional
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..ndarray import NDArray
+from ..ops import storage
 from .fused import FusedOptimizer, Tensors, zeros_like
 from .optimizer import Index, register
 
@@ -61,7 +63,7 @@ class Adam(_Moments):
     epsilon : float
         Keeps the denominator from zero.
     lazy_update : bool
-        Without meaning here: gradients are dense.
+        Whether a row_sparse gradient changes only the rows that it has, of the weight and of the means.
     **kwargs
         As in :class:`Optimizer`.
 
@@ -76,6 +78,9 @@ class Adam(_Moments):
                  lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, **kwargs)
         self.lazy_update = lazy_update
+
+    def _is_lazy(self, weight: Tensor) -> bool:
+        return self.lazy_update
 
     def _step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float, count: int) -> None:
         lr *= math.sqrt(1.0 - self.beta2 ** count) / (1.0 - self.beta1 ** count)
@@ -298,6 +303,9 @@ class AdaGrad(FusedOptimizer):
         """The sum of squares."""
         return zeros_like(weight)
 
+    def _is_lazy(self, weight: Tensor) -> bool:
+        return not self.wd                                 # with decay, MXNet has no update by row_sparse gradients
+
     def _step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float, count: int) -> None:
         (history,), grads = state, self._scaled(grads)
         torch._foreach_addcmul_(history, grads, grads)
@@ -418,6 +426,9 @@ class Ftrl(FusedOptimizer):
     def create_state(self, index: Index, weight: NDArray) -> tuple[NDArray, NDArray]:
         """The leader z and the sum of squares n."""
         return zeros_like(weight), zeros_like(weight)
+
+    def _is_lazy(self, weight: Tensor) -> bool:
+        return storage.is_sparse(weight)
 
     def _step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float, count: int) -> None:
         (leader, square), grads = state, self._scaled(grads)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..ndarray import NDArray
+from ..ops import storage
 from .optimizer import Index, Optimizer
 
 __all__ = ["FusedOptimizer", "zeros_like"]
@@ -49,8 +50,8 @@ class FusedOptimizer(Optimizer):
         """Change one parameter and its state in place; or several, given as lists."""
         if not isinstance(index, (list, tuple)):
             index, weight, grad, state = [index], [weight], [grad], [state]
-        self._update_tensors(index, [w.as_torch().detach() for w in weight], [g.as_torch().detach() for g in grad],
-                             [_parts(s) for s in state])
+        self._update_any(index, [w.as_torch() for w in weight], [g.as_torch() for g in grad],
+                         [_parts(s) for s in state])
 
     def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """As :meth:`update`, through float32 copies where there are any."""
@@ -64,7 +65,7 @@ class FusedOptimizer(Optimizer):
             return
         weights, grads, states, pairs = [], [], [], []
         for w, g, s in zip(weight, grad, state):
-            target, source = w.as_torch().detach(), g.as_torch().detach()
+            target, source = w.as_torch(), g.as_torch()
             if self._keeps_copy(w):
                 copy, s = self._split_copy(s)
                 pairs.append((target, copy.as_torch()))
@@ -72,9 +73,26 @@ class FusedOptimizer(Optimizer):
             weights.append(target)
             grads.append(source)
             states.append(_parts(s))
-        self._update_tensors(index, weights, grads, states)
+        self._update_any(index, weights, grads, states)
         if pairs:
             torch._foreach_copy_([low for low, _ in pairs], [copy for _, copy in pairs])
+
+    def _is_lazy(self, weight: Tensor) -> bool:
+        """Whether a row_sparse gradient changes only the rows that it has, of weight and states."""
+        return False
+
+    @torch.no_grad()
+    def _update_any(self, index: Sequence[Index], weights: Tensors, grads: Tensors,
+                    states: list[tuple[Tensor, ...]]) -> None:
+        """:meth:`_update_tensors`, where weights and gradients may be sparse."""
+        if not any(map(storage.is_sparse, (*weights, *grads))):
+            self._update_tensors(index, weights, grads, states)
+            return
+        loans = [_Loan(w, g, s, self._is_lazy(w)) for w, g, s in zip(weights, grads, states)]
+        self._update_tensors(index, [a.weight for a in loans], [a.grad for a in loans], [a.state for a in loans])
+        for loan in loans:
+            loan.end()
+        vars(self).pop("_memory", None)                    # the next gradient has another number of rows
 
     @torch.no_grad()
     def _update_tensors(self, index: Sequence[Index], weights: Tensors, grads: Tensors,
@@ -149,6 +167,25 @@ class FusedOptimizer(Optimizer):
         return {key: value for key, value in super().__getstate__().items() if key != "_memory"}
 
 
+class _Loan:
+    """Dense tensors in place of sparse ones for the time of a step: all of them, or the rows that a gradient has."""
+
+    def __init__(self, weight: Tensor, grad: Tensor, state: tuple[Tensor, ...], lazy: bool) -> None:
+        self._given, self._whole = weight, (storage.dense(weight), *state)
+        self._rows = storage.rows_of(grad) if lazy and storage.is_sparse(grad) else None
+        self.grad = storage.dense(grad) if self._rows is None else storage.values_of(grad)
+        self.weight, *rest = self._whole if self._rows is None else (t[self._rows] for t in self._whole)
+        self.state = tuple(rest)
+
+    def end(self) -> None:
+        """Write back what has changed."""
+        if self._rows is not None:
+            for whole, part in zip(self._whole, (self.weight, *self.state)):
+                whole[self._rows] = part
+        if storage.is_sparse(self._given):
+            storage.write(self._given, self._whole[0])
+
+
 def _parts(state: Any) -> tuple[Tensor, ...]:
     """The tensors of a state."""
     if state is None:
@@ -159,5 +196,7 @@ def _parts(state: Any) -> tuple[Tensor, ...]:
 
 
 def zeros_like(weight: NDArray, shape: Optional[tuple[int, ...]] = None) -> NDArray:
-    """Zeros of a weight's shape (or another), dtype and context."""
-    return NDArray(weight.as_torch().new_zeros(weight.shape if shape is None else shape), weight.context)
+    """Zeros of a weight's shape (or another), dtype and context; dense."""
+    like = weight.as_torch()
+    made = torch.zeros(weight.shape if shape is None else shape, dtype=like.dtype, device=like.device)
+    return NDArray(made, weight.context)

@@ -47,7 +47,7 @@ class SGD(_Momentum):
     momentum : float
         How much of the last step is added to the next, in [0, 1).
     lazy_update : bool
-        Without meaning here: gradients are dense.
+        Whether a row_sparse gradient changes only the rows that it has: the others neither decay nor move on.
     **kwargs
         As in :class:`Optimizer`.
 
@@ -61,6 +61,9 @@ class SGD(_Momentum):
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(momentum, **kwargs)
         self.lazy_update = lazy_update
+
+    def _is_lazy(self, weight: Tensor) -> bool:
+        return self.lazy_update
 
     def _step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float, count: int) -> None:
         grads, factor = self._unscaled(grads)
@@ -95,6 +98,9 @@ class NAG(_Momentum):
     **kwargs
         As in :class:`Optimizer`.
     """
+
+    def _is_lazy(self, weight: Tensor) -> bool:
+        return self.momentum == 0.0
 
     def _step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float, count: int) -> None:
         grads, factor = self._unscaled(grads)

@@ -1,4 +1,4 @@
-"""Random arrays that are mostly zero. ganmod's arrays are dense: these hold the zeros too."""
+"""Random sparse arrays."""
 from __future__ import annotations
 
 from typing import Any, Callable, Optional
@@ -17,7 +17,7 @@ def rand_sparse_ndarray(shape: Shape, stype: str, density: Optional[float] = Non
                         distribution: Optional[str] = None, data_init: Optional[float] = None, rsp_indices: Any = None,
                         modifier_func: Optional[Callable[[Any], Any]] = None, shuffle_csr_indices: bool = False,
                         ctx: Optional[Context] = None) -> tuple[NDArray, tuple[Any, ...]]:
-    """A dense array that is zero but in some places, and the parts of MXNet's sparse array of these values.
+    """A sparse array, and its parts.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def rand_sparse_ndarray(shape: Shape, stype: str, density: Optional[float] = Non
     modifier_func : function, optional
         Applied to each value.
     shuffle_csr_indices : bool
-        Has no effect.
+        Has no effect: the columns of a row are in ascending order.
     ctx : Context, optional
         Where the array lives.
     """
@@ -54,7 +54,7 @@ def rand_sparse_ndarray(shape: Shape, stype: str, density: Optional[float] = Non
     if modifier_func is not None:
         values = np.vectorize(modifier_func, otypes=[np.float64])(values)
     dense = np.where(kept.reshape(kept.shape + (1,) * (len(shape) - kept.ndim)), values, 0).astype(dtype)
-    made = array(dense, ctx=ctx, dtype=dtype)
+    made = array(dense, ctx=ctx, dtype=dtype).tostype(stype)
     if stype == "row_sparse":
         return made, (dense[kept], np.flatnonzero(kept))
     starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])

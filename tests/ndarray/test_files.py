@@ -13,9 +13,10 @@ nd = mx.nd
 
 @pytest.fixture
 def good(tmp_path):
-    """The bytes of a file with two named arrays."""
+    """The bytes of a file with named arrays, in every storage."""
     path = tmp_path / "good.params"
-    nd.save(path, {"a": nd.arange(6).reshape((2, 3)), "b": nd.array([1, 2, 3], dtype="int32")})
+    nd.save(path, {"a": nd.arange(6).reshape((2, 3)), "b": nd.array([1, 2, 3], dtype="int32"),
+                   "c": nd.array([[0, 1], [2, 0]]).tostype("csr"), "r": nd.array([[0], [2]]).tostype("row_sparse")})
     return path.read_bytes()
 
 
@@ -46,6 +47,14 @@ HEAD = struct.pack("<QQ", 0x112, 0)
 ONE = HEAD + struct.pack("<Q", 1)
 
 
+def sparse_file(rows, count=None):
+    """A file with one row_sparse array of shape (3, 2), which says that it stores `count` rows."""
+    count = len(rows) if count is None else count
+    sizes = struct.pack("<iqq", 2, count, 2) + struct.pack("<iqq", 2, 3, 2)
+    return ONE + struct.pack("<Ii", 0xF993FAC9, 1) + sizes + struct.pack("<iiiiiq", 1, 0, 0, 6, 1, count) + \
+        struct.pack(f"<4f{len(rows)}q", 1, 2, 3, 4, *rows) + bytes(8)
+
+
 def array_bytes(shape, flag=0, storage=0, magic=0xF993FAC9):
     return struct.pack(f"<Iii{len(shape)}qiii", magic, storage, len(shape), *shape, 1, 0, flag)
 
@@ -57,7 +66,10 @@ def array_bytes(shape, flag=0, storage=0, magic=0xF993FAC9):
     (ONE + array_bytes((0, 2**62, 2**62)), "expected sizes that fit in memory"),
     (ONE + array_bytes((-2, -3)) + bytes(24), r"the shape is \(-2, -3\); expected no negative sizes"),
     (ONE + array_bytes((1,), flag=99) + bytes(4), r"the dtype flag is 99; expected one of 0 \(float32\), 1"),
-    (ONE + array_bytes((1,), storage=1), r"the storage type is 1 \(row_sparse\); only 0 .* can be read"),
+    (ONE + array_bytes((1,), storage=3), r"the storage type is 3; expected one of 0 \(default\), 1 \(row_sparse\), 2"),
+    (sparse_file(rows=(0, 5)), r"the parts of a row_sparse array do not fit together: .*5"),
+    (sparse_file(rows=(2, 0)), "do not fit together"),
+    (sparse_file(rows=(0, 1), count=2**60), "takes 9223372036854775808 bytes"),
     (ONE + struct.pack("<Iii", 0xF993FAC9, 0, 33), "found 33 .* expected a known array header, or 0 to 32 axes"),
     (ONE + struct.pack("<Iii", 0xF993FAC9, 0, -2), "found -2 .* 0 to 32 axes"),
     (ONE + b"\xde\xad\xbe\xef", r"hexadecimal 0xefbeadde"),
