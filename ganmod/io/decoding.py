@@ -11,14 +11,15 @@ from .. import recordio
 from ..base import FileFormatError, to_numpy_dtype
 from .augment import Image
 from .pipeline import Buffers, Order
-from .pixels import Finish, Normalisation, write_pixels
+from .pixels import Finish, Normalisation, PlaneWriter
 from .record_source import Sample, Source
 
-__all__ = ["Batch", "Change", "Decoder", "Maker"]
+__all__ = ["Batch", "Chance", "Change", "Decoder", "Maker"]
 
 Change = Callable[[Sample, Image, random.Random], tuple[Image, Any, Finish]]
 
 _AUGMENT_SEED = 787                                        # apart from the numbers that shuffle
+_WORD = (1 << 64) - 1
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -77,6 +78,37 @@ class Decoder:
         return image
 
 
+class Chance(random.Random):
+    """Random numbers whose seed, a tuple of ints, costs next to nothing, as every image has one of its own.
+
+    It is Steele, Lea and Flood's SplitMix64.
+
+    >>> chance = Chance()
+    >>> chance.seed((1, 2)); first = chance.random(); chance.seed((1, 3)); other = chance.random()
+    >>> chance.seed((1, 2)); 0 <= first < 1 and first == chance.random() != other
+    True
+    """
+
+    _state = 0
+
+    def seed(self, a: Any = 0, version: int = 2) -> None:
+        """Begin where this seed begins."""
+        self.gauss_next = None
+        self._state = _AUGMENT_SEED
+        for part in a if isinstance(a, tuple) else ():
+            self._state = self._next() ^ part & _WORD
+
+    def _next(self) -> int:
+        self._state = x = (self._state + 0x9e3779b97f4a7c15) & _WORD
+        x = ((x ^ x >> 30) * 0xbf58476d1ce4e5b9) & _WORD
+        x = ((x ^ x >> 27) * 0x94d049bb133111eb) & _WORD
+        return x ^ x >> 31
+
+    def random(self) -> float:
+        """The next number, 0 <= x < 1."""
+        return (self._next() >> 11) * 2.0 ** -53
+
+
 class Maker:
     """Makes batches of records, row by row; threads know it and not the iterator, which may go while they work.
 
@@ -112,6 +144,7 @@ class Maker:
         self._normal_there, self._device = normal if wanted else None, device
         made = torch.uint8 if device is not None else torch.float32 if dtype is torch.bfloat16 else dtype
         self._row_dtype = to_numpy_dtype(made)
+        self._planes = PlaneWriter(decode.cv2, shape)
         self._buffers = Buffers((batch_size, *shape), made, keep, pinned)
 
     def begin(self, order: Order) -> Batch:
@@ -123,7 +156,7 @@ class Maker:
     def fill(self, order: Order, batch: Batch, first: int, last: int) -> list[tuple[int, FileFormatError]]:
         """Make some rows of a batch; the samples that are damaged, each with its error."""
         failed = []
-        chance = random.Random(0)
+        chance = Chance()
         for k in range(first, last):
             number = int(order.samples[k])
             try:
@@ -136,7 +169,7 @@ class Maker:
                 failed.append((number, error))
                 continue
             if self._seed is not None:
-                chance.seed(f"{_AUGMENT_SEED} {self._seed} {order.epoch} {order.number} {k}")
+                chance.seed((self._seed, order.epoch, order.number, k))
             try:
                 image, batch.labels[k], finish = self._change(sample, image, chance)
             except FileFormatError as error:               # not damage: what was asked for does not fit the file
@@ -147,12 +180,12 @@ class Maker:
 
     def _write(self, row: np.ndarray, image: Image, finish: Finish) -> None:
         if self._normal is None or row.dtype == np.float32:
-            write_pixels(self._decode.cv2, row, image, finish.mirrored)
+            self._planes.write(row, image, finish.mirrored)
             if self._normal is not None:
                 self._normal.in_place(row, finish)
             return
         exact = np.empty(row.shape, np.float32)
-        write_pixels(self._decode.cv2, exact, image, finish.mirrored)
+        self._planes.write(exact, image, finish.mirrored)
         self._normal.in_place(exact, finish)
         row[...] = exact
 
