@@ -52,7 +52,11 @@ class Decoder:
     def __init__(self, call: str, channels: int) -> None:
         cv2 = self.cv2 = recordio.opencv(call)
         self._channels = channels
-        self._flag = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR_RGB, 4: cv2.IMREAD_UNCHANGED}[channels]
+        red_first = getattr(cv2, "IMREAD_COLOR_RGB", None)         # OpenCV has it from 4.10 on
+        self._flag = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR if red_first is None else red_first,
+                      4: cv2.IMREAD_UNCHANGED}[channels]
+        self._swap = cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB if self._flag == cv2.IMREAD_COLOR \
+            else None
 
     def __call__(self, content: np.ndarray) -> Image:
         """The image.
@@ -74,8 +78,7 @@ class Decoder:
             if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
                 raise FileFormatError(f"expected an image of 4 channels of 8 bits, got shape {image.shape} and dtype "
                                       f"{image.dtype}")
-            image = self.cv2.cvtColor(image, self.cv2.COLOR_BGRA2RGBA)
-        return image
+        return image if self._swap is None else self.cv2.cvtColor(image, self._swap)
 
 
 class Chance(random.Random):
