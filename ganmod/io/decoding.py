@@ -11,14 +11,15 @@ from .. import recordio
 from ..base import FileFormatError, to_numpy_dtype
 from .augment import Image
 from .pipeline import Buffers, Order
-from .pixels import Finish, Normalisation, write_pixels
+from .pixels import Finish, Normalisation, PlaneWriter
 from .record_source import Sample, Source
 
-__all__ = ["Batch", "Change", "Decoder", "Maker"]
+__all__ = ["Batch", "Chance", "Change", "Decoder", "Maker"]
 
 Change = Callable[[Sample, Image, random.Random], tuple[Image, Any, Finish]]
 
 _AUGMENT_SEED = 787                                        # apart from the numbers that shuffle
+_WORD = (1 << 64) - 1
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -51,7 +52,11 @@ class Decoder:
     def __init__(self, call: str, channels: int) -> None:
         cv2 = self.cv2 = recordio.opencv(call)
         self._channels = channels
-        self._flag = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR_RGB, 4: cv2.IMREAD_UNCHANGED}[channels]
+        red_first = getattr(cv2, "IMREAD_COLOR_RGB", None)         # OpenCV has it from 4.10 on
+        self._flag = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR if red_first is None else red_first,
+                      4: cv2.IMREAD_UNCHANGED}[channels]
+        self._swap = cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB if self._flag == cv2.IMREAD_COLOR \
+            else None
 
     def __call__(self, content: np.ndarray) -> Image:
         """The image.
@@ -73,8 +78,38 @@ class Decoder:
             if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
                 raise FileFormatError(f"expected an image of 4 channels of 8 bits, got shape {image.shape} and dtype "
                                       f"{image.dtype}")
-            image = self.cv2.cvtColor(image, self.cv2.COLOR_BGRA2RGBA)
-        return image
+        return image if self._swap is None else self.cv2.cvtColor(image, self._swap)
+
+
+class Chance(random.Random):
+    """Random numbers whose seed, a tuple of ints, costs next to nothing, as every image has one of its own.
+
+    It is Steele, Lea and Flood's SplitMix64.
+
+    >>> chance = Chance()
+    >>> chance.seed((1, 2)); first = chance.random(); chance.seed((1, 3)); other = chance.random()
+    >>> chance.seed((1, 2)); 0 <= first < 1 and first == chance.random() != other
+    True
+    """
+
+    _state = 0
+
+    def seed(self, a: Any = 0, version: int = 2) -> None:
+        """Begin where this seed begins."""
+        self.gauss_next = None
+        self._state = _AUGMENT_SEED
+        for part in a if isinstance(a, tuple) else ():
+            self._state = self._next() ^ part & _WORD
+
+    def _next(self) -> int:
+        self._state = x = (self._state + 0x9e3779b97f4a7c15) & _WORD
+        x = ((x ^ x >> 30) * 0xbf58476d1ce4e5b9) & _WORD
+        x = ((x ^ x >> 27) * 0x94d049bb133111eb) & _WORD
+        return x ^ x >> 31
+
+    def random(self) -> float:
+        """The next number, 0 <= x < 1."""
+        return (self._next() >> 11) * 2.0 ** -53
 
 
 class Maker:
@@ -112,6 +147,7 @@ class Maker:
         self._normal_there, self._device = normal if wanted else None, device
         made = torch.uint8 if device is not None else torch.float32 if dtype is torch.bfloat16 else dtype
         self._row_dtype = to_numpy_dtype(made)
+        self._planes = PlaneWriter(decode.cv2, shape)
         self._buffers = Buffers((batch_size, *shape), made, keep, pinned)
 
     def begin(self, order: Order) -> Batch:
@@ -123,7 +159,7 @@ class Maker:
     def fill(self, order: Order, batch: Batch, first: int, last: int) -> list[tuple[int, FileFormatError]]:
         """Make some rows of a batch; the samples that are damaged, each with its error."""
         failed = []
-        chance = random.Random(0)
+        chance = Chance()
         for k in range(first, last):
             number = int(order.samples[k])
             try:
@@ -136,7 +172,7 @@ class Maker:
                 failed.append((number, error))
                 continue
             if self._seed is not None:
-                chance.seed(f"{_AUGMENT_SEED} {self._seed} {order.epoch} {order.number} {k}")
+                chance.seed((self._seed, order.epoch, order.number, k))
             try:
                 image, batch.labels[k], finish = self._change(sample, image, chance)
             except FileFormatError as error:               # not damage: what was asked for does not fit the file
@@ -147,12 +183,12 @@ class Maker:
 
     def _write(self, row: np.ndarray, image: Image, finish: Finish) -> None:
         if self._normal is None or row.dtype == np.float32:
-            write_pixels(self._decode.cv2, row, image, finish.mirrored)
+            self._planes.write(row, image, finish.mirrored)
             if self._normal is not None:
                 self._normal.in_place(row, finish)
             return
         exact = np.empty(row.shape, np.float32)
-        write_pixels(self._decode.cv2, exact, image, finish.mirrored)
+        self._planes.write(exact, image, finish.mirrored)
         self._normal.in_place(exact, finish)
         row[...] = exact
 

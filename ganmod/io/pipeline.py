@@ -10,13 +10,13 @@ from typing import Any, Callable, NamedTuple, Optional
 import numpy as np
 import torch
 
-from ..base import FileFormatError
+from ..base import FileFormatError, to_numpy_dtype
 from .rounds import Rounds
 
 __all__ = ["Buffers", "Order", "Pipeline"]
 
 _THREADS = "decode"                                        # what their names begin with
-_SLICE = 8                                                 # images per job, at most: so that the threads end together
+_SLICE = 16                                                # images per job, at most: so that the threads end together
 
 
 class Order(NamedTuple):
@@ -97,6 +97,7 @@ class Pipeline:
         """
         while self._coming:
             first = self._coming[0]
+            first.jobs[-1].exception()                     # waits, for what is likely to be the last: few awakenings
             try:
                 failed = [failure for job in first.jobs for failure in job.result()]
             except Exception:
@@ -179,7 +180,7 @@ class Buffers:
         if self._pinned:
             return torch.empty(self._shape, dtype=self._dtype, pin_memory=True)
         free = next((k for k, (holder, _) in enumerate(self._lent) if holder() is None), None)
-        memory = torch.empty(self._shape, dtype=self._dtype).numpy() if free is None else self._lent.pop(free)[1]
+        memory = np.empty(self._shape, to_numpy_dtype(self._dtype)) if free is None else self._lent.pop(free)[1]
         view = memory[:]                                   # torch holds it for as long as any tensor shows its memory
         if len(self._lent) < self._most:
             self._lent.append((weakref.ref(view), memory))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..base import FileFormatError, InputError, require
 from .augment import Image
 from .record_options import RecordOptions
 
-__all__ = ["Finish", "Normalisation", "draw_finish", "read_mean_image", "write_mean_image", "write_pixels"]
+__all__ = ["Finish", "Normalisation", "PlaneWriter", "draw_finish", "read_mean_image", "write_mean_image"]
 
 _MEAN = "mean_img"                                         # the array's name in a file of the mean image
 
@@ -83,15 +84,41 @@ class Normalisation:
         return data.mul_(there(self._factor)) if self._scales else data
 
 
-def write_pixels(cv2: Any, row: np.ndarray, image: Image, mirrored: bool) -> None:
-    """Copy an image, height × width × channels uint8, to a row, channels × height × width of any dtype."""
-    if mirrored:
-        image = cv2.flip(image, 1)
-    planes = cv2.split(image) if image.ndim == 3 else (image,)
-    for into, plane in zip(row, planes):
+class PlaneWriter:
+    """Copies images to rows of a batch: from colours in turn to one plane for each.
+
+    The planes are parted in memory of the thread's own, which stays in the processor's cache. They begin at different
+    distances from multiples of 32 bytes, since OpenCV, where all are the same, writes past the cache, ten times slower.
+
+    Parameters
+    ----------
+    cv2 : module
+    shape : tuple of int
+        Channels, height, width.
+    """
+
+    def __init__(self, cv2: Any, shape: tuple[int, ...]) -> None:
+        self._cv2, self._shape, self._own = cv2, shape, threading.local()
+
+    def _planes(self) -> np.ndarray:
+        if not hasattr(self._own, "planes"):
+            channels, height, width = self._shape
+            stride = height * width + (16 - height * width) % 32
+            memory = np.empty(channels * stride, np.uint8)
+            self._own.planes = np.ndarray(self._shape, np.uint8, memory, strides=(stride, width, 1))
+        return self._own.planes
+
+    def write(self, row: np.ndarray, image: Image, mirrored: bool) -> None:
+        """Copy an image, height × width × channels uint8, to a row, channels × height × width of any dtype."""
+        if mirrored:
+            image = self._cv2.flip(image, 1)
+        planes = image[None]
+        if image.ndim == 3:
+            planes = self._planes()
+            self._cv2.split(image, list(planes))
         if row.dtype == np.int8:
-            plane = np.minimum(plane, 127)
-        np.copyto(into, plane, casting="unsafe")
+            planes = np.minimum(planes, 127)
+        np.copyto(row, planes, casting="unsafe")
 
 
 def draw_finish(options: Any, chance: random.Random) -> Finish:

@@ -76,11 +76,10 @@ class Source:
             found += [(number, offset) for offset in offsets]
         if not found:
             raise FileFormatError(f"{self.name}: there are no records in part {part_index} of {num_parts}")
-        self._where = np.array([number for number, _ in found], np.int32)
-        self._offsets = np.array([offset for _, offset in found], np.int64)
-        same = self._where[1:] == self._where[:-1]
-        gaps = np.where(same, np.diff(self._offsets), _MOST_AT_ONCE)
-        self._lengths = np.clip(np.append(gaps, _MOST_AT_ONCE), _HEAD.size, _MOST_AT_ONCE)
+        where, offsets = np.array(found, np.int64).T
+        gaps = np.where(where[1:] == where[:-1], np.diff(offsets), _MOST_AT_ONCE)
+        lengths = np.clip(np.append(gaps, _MOST_AT_ONCE), _HEAD.size, _MOST_AT_ONCE)
+        self._where, self._offsets, self._lengths = where.tolist(), offsets.tolist(), lengths.tolist()
 
     def _indexed(self, index: str, begin: int, end: int) -> list[int]:
         with recordio.MXIndexedRecordIO(index, self._files[0].file.name, "r", key_type=str) as indexed:
@@ -105,7 +104,7 @@ class Source:
 
     def wrong(self, number: int, message: str) -> FileFormatError:
         """The error to raise for a sample: the file, where in it, and `message`."""
-        return self._files[self._where[number]].file.wrong(int(self._offsets[number]), message)
+        return self._files[self._where[number]].file.wrong(self._offsets[number], message)
 
     def read(self, number: int) -> Sample:
         """A sample; by one call of the system where its record is in one piece, and the next one begins behind it.
@@ -115,8 +114,8 @@ class Source:
         FileFormatError
             If it is damaged.
         """
-        file, offset = self._files[self._where[number]].file, int(self._offsets[number])
-        found = file.bytes_at(offset, int(self._lengths[number]))
+        file, offset = self._files[self._where[number]].file, self._offsets[number]
+        found = file.bytes_at(offset, self._lengths[number])
         if len(found) >= _HEAD.size:
             magic, word, flag, label, sample_id, _ = _HEAD.unpack_from(found)
             begin, end = _HEAD.size + 4 * flag, 8 + (word & (1 << _LENGTH_BITS) - 1)
@@ -133,7 +132,7 @@ class Source:
     def label_widths(self) -> list[int]:
         """How many numbers each label has; 0 for what is no sample."""
         widths = []
-        for where, offset in zip(self._where.tolist(), self._offsets.tolist()):
+        for where, offset in zip(self._where, self._offsets):
             head = self._files[where].file.bytes_at(offset, _HEAD.size)
             flag = _HEAD.unpack(head)[2] if len(head) == _HEAD.size else 0
             widths.append(flag or 1 if 4 * flag <= self._files[where].file.size - offset else 0)

@@ -211,12 +211,12 @@ class BaseModule:
             If an epoch has no batches.
 
         >>> import ganmod as mx
-        >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=1, no_bias=True)
+        >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=1, no_bias=True, name='fc')
         >>> mod = mx.mod.Module(mx.sym.LinearRegressionOutput(net, name='out'), label_names=['out_label'])
         >>> inputs, labels = mx.nd.array([[1], [2]]), mx.nd.array([2, 4])
         >>> data = mx.io.NDArrayIter(inputs, labels, batch_size=2, label_name='out_label')
         >>> mod.fit(data, eval_metric='mse', optimizer_params={'learning_rate': 0.1}, num_epoch=30)
-        >>> print('%.2f' % mod.get_params()[0]['fullyconnected0_weight'].asscalar())
+        >>> print('%.2f' % mod.get_params()[0]['fc_weight'].asscalar())
         2.00
         """
         given = dict(locals())

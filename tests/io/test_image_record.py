@@ -394,6 +394,23 @@ def test_a_mean_image_of_another_shape(images, tmp_path):
     assert not decoding()
 
 
+def test_an_older_opencv(images, monkeypatch):
+    """Without a flag for red first."""
+    plain, _ = all_data(images, path_imgrec=coloured(images["path_imgrec"].with_name("b.rec")))
+    monkeypatch.delattr(cv2, "IMREAD_COLOR_RGB")
+    older, _ = all_data(images, path_imgrec=images["path_imgrec"].with_name("b.rec"))
+    assert (older == plain).all() and (plain[:, 0] == 9).all() and (plain[:, 2] == 50).all()
+
+
+def coloured(path):
+    """The path of a file of images of one colour."""
+    with mx.recordio.MXRecordIO(path, "w") as record:
+        for k in range(4):
+            image = np.full((6, 6, 3), (50, 30, 9), "uint8")
+            record.write(mx.recordio.pack_img((0, k, k, 0), image, 3, ".png"))
+    return path
+
+
 def test_opacity_is_asked_for_in_vain(images, caplog):
     it = mx.io.ImageRecordIter(**{**images, "data_shape": (4, 6, 6)}, on_error="raise")
     with pytest.raises(FileFormatError, match="expected an image of 4 channels"):

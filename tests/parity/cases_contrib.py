@@ -48,6 +48,10 @@ REST = [
     Row("_histogram", [NUMBERS, given(0.0, 0.6, 1.0, 3.0)], **PLAIN),
     Row("_histogram", [(4, 5), given(-1.5, -0.2, 0.1, 0.7, 1.0)], **PLAIN),
     Row("cast_storage", [(2, 3)], dict(stype="default")),
+    Row("_contrib_SparseEmbedding", [given([0, 2, 2]), (4, 3)], dict(input_dim=4, output_dim=3), **PLAIN,
+        why="MXNet's gradient is row_sparse: test_sparse.py"),
+    Row("_sparse_retain", [(4, 3), given([0, 2])], nd=False, sym=False, **PLAIN,
+        why="MXNet takes row_sparse arrays only, as test_sparse.py does"),
 ]
 
 ROWS = ELEMENTS + INDICES + ATTENTION + REST

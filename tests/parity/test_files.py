@@ -123,7 +123,8 @@ def test_numpy_shapes_are_read(oracle, tmp_path):
 def sparse_arrays(mx, np):
     """In every storage, an empty one of each too."""
     values = np.array([[1, 0, 2], [0, 0, 0], [0, 3, 0]])
-    return {"csr": mx.nd.array(values).tostype("csr"), "rows": mx.nd.array(values, dtype="float64").tostype("row_sparse"),
+    return {"csr": mx.nd.array(values).tostype("csr"),
+            "rows": mx.nd.array(values, dtype="float64").tostype("row_sparse"),
             "no": mx.nd.zeros((2, 3), stype="csr"), "none": mx.nd.zeros((2, 3, 4), stype="row_sparse"),
             "dense": mx.nd.array(values, dtype="int32")}
 

@@ -19,8 +19,8 @@ def parts(array):
     return [p.asnumpy() for p in [array.data, *places]]
 
 
-VALUEWISE = ("abs sign sqrt square relu sin tan arcsin arctan sinh tanh arcsinh arctanh expm1 log1p floor ceil trunc fix "
-             "rint round negative degrees radians cbrt zeros_like exp cos sigmoid log reciprocal rsqrt").split()
+VALUEWISE = ("abs sign sqrt square relu sin tan arcsin arctan sinh tanh arcsinh arctanh expm1 log1p floor ceil trunc "
+             "fix rint round negative degrees radians cbrt zeros_like exp cos sigmoid log reciprocal rsqrt").split()
 
 
 @pytest.mark.parametrize("name", VALUEWISE)
@@ -82,7 +82,8 @@ def test_parts_of_arrays(compare):
         found = [csr[1:3], csr[0], csr[-1], csr[:], rows[:], mx.nd.slice(csr, begin=(0, 1), end=(2, 3)), kept,
                  mx.nd.concat(csr, csr, dim=0), csr.copy(), csr.astype("float64"), csr.as_in_context(mx.cpu(1)), csr.T,
                  rows.tostype("default"), mx.nd.cast_storage(d, "row_sparse"), mx.nd.cast_storage(d, "csr")]
-        return [seen(a) for a in found] + [parts(a) for a in (csr, rows, kept, csr[1:3])] + [repr(csr), repr(rows), len(csr)]
+        return {"found": [seen(a) for a in found], "parts": [parts(a) for a in (csr, rows, kept, csr[1:3])],
+                "said": [repr(csr), repr(rows), len(csr)]}
     compare(case)
 
 
@@ -91,7 +92,8 @@ def test_making_them(compare):
         s = mx.nd.sparse
         found = [s.csr_matrix(([1, 2, 3], [0, 2, 1], [0, 2, 2, 3])), s.csr_matrix((2, 3)), s.csr_matrix(np.eye(3)),
                  s.row_sparse_array(([[1, 2], [3, 4]], [0, 2]), shape=(4, 2)), s.zeros("csr", (2, 3)),
-                 s.row_sparse_array(([[1, 2], [3, 4]], [0, 2])), s.row_sparse_array((2, 3)), s.empty("row_sparse", (2, 3)),
+                 s.row_sparse_array(([[1, 2], [3, 4]], [0, 2])), s.row_sparse_array((2, 3)),
+                 s.empty("row_sparse", (2, 3)),
                  mx.nd.zeros((2, 3), stype="row_sparse", dtype="float64"), mx.nd.array(s.csr_matrix(np.eye(2)))]
         return [seen(a) + parts(a) for a in found]
     compare(case)
@@ -140,7 +142,7 @@ def networks(mx):
     s = mx.sym
     x, i = s.Variable("x", stype="csr"), s.Variable("i")
     w, v = s.Variable("w", stype="row_sparse", shape=(5, 2)), s.Variable("w", shape=(5, 2))
-    return {"rows": s.sparse.dot(x, w), "dense": s.sparse.dot(x, v), "fc": s.FullyConnected(x, v, no_bias=True, num_hidden=5),
+    return {"rows": s.sparse.dot(x, w), "dense": s.sparse.dot(x, v),
             "two": s.sparse.dot(x, w) + s.sparse.dot(s.square(x), w), "mixed": s.Group([s.dot(x, w), s.sum(w)]),
             "squares": s.sparse.dot(s.square(x), s._internal._square_sum(w, axis=1, keepdims=True)),
             "embedding": s.Embedding(i, w, input_dim=5, output_dim=2),
@@ -161,8 +163,8 @@ def test_bound_gradients(compare, name):
             executor.arg_dict["x"][:] = mx.nd.array(values).tostype("csr")
         else:
             executor.arg_dict["i"][:] = mx.nd.array([3, 1, 3])
-        weight = mx.nd.arange(10).reshape((5, 2)) - 4
-        (weight if executor.arg_dict["w"].stype == "default" else weight.tostype("row_sparse")).copyto(executor.arg_dict["w"])
+        weight = executor.arg_dict["w"]
+        (mx.nd.arange(10).reshape((5, 2)) - 4).tostype(weight.stype).copyto(weight)
         for _ in range(2):
             outputs = executor.forward(is_train=True)
             executor.backward([mx.nd.ones(o.shape) for o in outputs])
@@ -240,8 +242,9 @@ def test_a_factorization_machine(compare, optimizer, contexts, tmp_path):
         net = s.LinearRegressionOutput(s.Flatten(terms), s.Variable("softmax_label"), name="out")
         data = mx.io.LibSVMIter(data_libsvm=path, data_shape=(features,), batch_size=8)
         rng = np.random.RandomState(0)
-        start = {"v": mx.nd.array(rng.standard_normal((features, 3)) / 9).tostype("row_sparse"),
-                 "w": mx.nd.array(rng.standard_normal((features, 1)) / 9).tostype("row_sparse"), "b": mx.nd.zeros((1, 1))}
+        start = {name: mx.nd.array(rng.standard_normal((features, k)) / 9).tostype("row_sparse")
+                 for name, k in (("v", 3), ("w", 1))}
+        start["b"] = mx.nd.zeros((1, 1))
         module = mx.mod.Module(net, context=[mx.cpu(k) for k in range(contexts)])
         module.bind(data.provide_data, data.provide_label)
         module.init_params(arg_params=start)
