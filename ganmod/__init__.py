@@ -12,6 +12,7 @@ from . import (
     executor,
     executor_manager,
     feedforward,
+    gan,
     image,
     initializer,
     io,

@@ -35,14 +35,15 @@ from . import (
                slicing,
                sparse,
                spatial,
+               spectral,
                update,
                update_adaptive,
                update_multi,
 )
 from .registry import Operator, find, operator, table
 
-__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "conv", "creation",
-           "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image", "indexing", "joining",
-           "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty", "pooling", "proposal", "random",
-           "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing", "sparse", "spatial", "update",
-           "update_adaptive", "update_multi"]
+__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "conv",
+           "creation", "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image",
+           "indexing", "joining", "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty",
+           "pooling", "proposal", "random", "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing",
+           "sparse", "spatial", "spectral", "update", "update_adaptive", "update_multi"]
