@@ -42,6 +42,7 @@ class RecordIter(FileIter):
     _change: Change                                        # set by _prepare(): what becomes of images and labels
     _draws: bool                                           # and whether chance has a part in it
     _pipeline: Optional[Pipeline] = None
+    _shuffler: Optional[Shuffler] = None
 
     def __init__(self, **options: Any) -> None:
         call = type(self).__name__
@@ -117,7 +118,7 @@ class RecordIter(FileIter):
         context = o.ctx if isinstance(o.ctx, Context) else None
         maker = self._maker(normal, self._dtype, context.device if context and o.normalize_on_device else None,
                             context is not None and context.device.type == "cuda")
-        shuffler = Shuffler(o.seed + self.shuffle_seed) if o.shuffle else None
+        shuffler = self._shuffler = Shuffler(o.seed + self.shuffle_seed) if o.shuffle else None
         rounds = Rounds(partial(shuffler.order if shuffler else np.arange, count), o.batch_size, o.round_batch)
         self._end = maker.end
         self._pipeline = Pipeline(rounds, o.preprocess_threads, o.prefetch_buffer, maker.begin, maker.fill,
@@ -143,6 +144,22 @@ class RecordIter(FileIter):
             return None
         order, batch = found
         return self._end(batch), torch.from_numpy(batch.labels), order.pad, batch.ids
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the iterator is and in what order, for :meth:`load_state_dict` of one over the same file."""
+        return {"count": len(self._source), "pipeline": self._open().state_dict(),
+                "shuffler": self._shuffler.state_dict() if self._shuffler else None}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to where :meth:`state_dict` was asked: the next batch is the one that came next there."""
+        call, pipeline = type(self).__name__, self._open()
+        require(state["count"] == len(self._source) and (state["shuffler"] is None) == (self._shuffler is None),
+                f"{call}: the state is of another iterator: of {state['count']} records, here are "
+                f"{len(self._source)}, or one of the two shuffles", InputError)
+        if self._shuffler:
+            self._shuffler.load_state_dict(state["shuffler"])
+        pipeline.load_state_dict(state["pipeline"])
+        self._batch = None
 
     def close(self) -> None:
         """End the threads and close the files; once more does nothing."""

@@ -213,6 +213,18 @@ class NDArrayIter(DataIter):
             raise StopIteration
         return DataBatch(data=self.getdata(), label=self.getlabel(), pad=self.getpad(), index=self.getindex())
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where the iterator is and in what order, for :meth:`load_state_dict` of one over the same arrays."""
+        return {"cursor": self.cursor, "idx": self.idx.copy(), "order": self._order, "rest": self._rest}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to where :meth:`state_dict` was asked: the next batch is the one that came next there."""
+        require(len(state["idx"]) == self.num_data and (state["order"] is None) == (self._order is None),
+                f"NDArrayIter: the state is of another iterator: it has {len(state['idx'])} samples, this one "
+                f"{self.num_data}, or one of the two shuffles", InputError)
+        self.cursor, self.idx = int(state["cursor"]), np.array(state["idx"])
+        self._order, self._rest = state["order"], state["rest"]
+
     # --- the current batch -----------------------------------------------------------------------------------------
 
     def getdata(self) -> list[NDArray]:

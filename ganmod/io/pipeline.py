@@ -142,6 +142,21 @@ class Pipeline:
         self._epoch, self._number, self._planned_all, self._ended = self._epoch + 1, 0, False, False
         self._plan()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where the pipeline is: before the batch that comes next."""
+        first = self._coming[0] if self._coming else None
+        return {"epoch": self._epoch, "number": first.order.number if first else self._number, "ended": self._ended,
+                "bad": sorted(self._bad), "rounds": self._rounds.state_dict(
+                    first.before if first else self._rounds.state())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to where :meth:`state_dict` was asked."""
+        self._give_up()
+        self._rounds.load_state_dict(state["rounds"])
+        self._epoch, self._number, self._ended = state["epoch"], state["number"], state["ended"]
+        self._planned_all, self._bad = state["ended"], set(state["bad"])
+        self._plan()
+
     def close(self) -> None:
         """End the threads, which finish at most the images they have begun; once more does nothing."""
         self._give_up()

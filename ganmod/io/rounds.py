@@ -1,7 +1,7 @@
 """Which samples make a batch: epochs that fill their last batch from the next one, in MXNet's orders."""
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -38,6 +38,15 @@ class Shuffler:
             other = number // width
             order[i], order[other] = order[other], order[i]
         return np.array(order, dtype=np.int64)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The generator's state, for :meth:`load_state_dict`."""
+        _, words, position, _, _ = self._random.get_state()
+        return {"words": words, "position": position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on drawing as the one that gave this state."""
+        self._random.set_state(("MT19937", state["words"], state["position"]))
 
     def _words(self, count: int) -> list[int]:
         return self._random.randint(0, 2**32, size=count, dtype=np.uint32).tolist()
@@ -93,6 +102,17 @@ class Rounds:
         """Nothing before this state will be restored."""
         for number in [number for number in self._drawn if number < state[0]]:
             del self._drawn[number]
+
+    def state_dict(self, state: State) -> dict[str, Any]:
+        """What :meth:`state` gave, with the orders that were drawn since, for :meth:`load_state_dict`."""
+        number, at, wrapped, before = state
+        return {"pass": number, "at": at, "wrapped": wrapped, "before": before,
+                "drawn": {k: order for k, order in self._drawn.items() if k >= number}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to what :meth:`state_dict` described; the orders drawn from then on are another's to restore."""
+        self._drawn = {int(k): np.asarray(order) for k, order in state["drawn"].items()}
+        self.restore((state["pass"], state["at"], state["wrapped"], state["before"]))
 
     def reset(self) -> None:
         """Begin the next epoch."""
