@@ -226,8 +226,8 @@ def with_header(change):
 
 @pytest.mark.parametrize("content, message", [
     (pickle.dumps(Bomb()), "the pickle asks for .*Fail, which is none of the classes"),
-    (b"", "nothing that get_states"),
-    (b"abc", "nothing that get_states"),
+    (b"", "the content is of another kind"),
+    (b"abc", "the content is of another kind"),
     (GOOD[:START - 3], "header cannot be read"),
     (GOOD[:START + 9], "it is truncated"),
     (GOOD[:-5], "<buffer>"),

@@ -88,6 +88,11 @@ class KVStore(KVStoreBase):
         arrays = self._agreed([group[0].copy() for _, group in pairs])
         self._values.update(zip((k for k, _ in pairs), arrays))
 
+    def replace(self, key: Keys, value: Values) -> None:
+        """Set the value of a key, or of several, that have been set before; no updater is asked."""
+        for k, group in self._pairs(key, value, "replace"):
+            group[0].copyto(self._stored(k))
+
     def push(self, key: Keys, value: Values, priority: int = 0) -> None:
         """Sum the arrays of each key; without an updater the sum is the new value, with one the updater gets it.
 

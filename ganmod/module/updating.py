@@ -124,6 +124,16 @@ class UpdatingModule(BaseModule):
         if optimizer is not None:
             store.set_optimizer(optimizer)
 
+    def refresh_store(self) -> None:
+        """Have the kvstore take over the present parameters, where it runs the optimizer on its own copy of them.
+
+        To be called after :meth:`set_params` in the middle of a run; without it, as in MXNet, the next update starts
+        from the parameters that the store has.
+        """
+        if self._update_on_kvstore and isinstance(self._kvstore, kv.KVStore):
+            group = self._exec_group
+            self._kvstore.replace(list(group.param_names), [arrays[0] for arrays in group.param_arrays])
+
     def borrow_optimizer(self, shared_module: "UpdatingModule") -> None:
         """Use the optimizer and its states of another module with the same parameters."""
         if not shared_module.optimizer_initialized:

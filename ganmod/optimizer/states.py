@@ -1,23 +1,16 @@
-"""The content of a ``.states`` file: a header in JSON, then arrays in MXNet's ``.params`` layout. No pickles.
+"""The content of a ``.states`` file: trees of plain values and arrays, as :mod:`..ndarray.trees` writes them.
 
-Those that MXNet wrote are pickles; :mod:`.legacy_states` reads them without running them.
-
-The file is ``ganmod optimizer states 1\\n``, the length of the header as a little-endian uint64, the header, the
-arrays. The header holds trees of plain values, in which ``{"tuple": [...]}``, ``{"dict": [[key, value], ...]}``,
-``{"array": number}`` and ``{"scheduler": [class, settings]}`` stand for what JSON lacks.
+Beside those, ``{"scheduler": [class, settings]}`` stands for a learning rate scheduler. There are no pickles; those
+that MXNet wrote are, and :mod:`.legacy_states` reads them without running them.
 """
 from __future__ import annotations
 
-import json
-import struct
-from typing import Any
-
-import numpy as np
+from functools import partial
+from typing import Any, Optional
 
 from .. import lr_scheduler
-from ..base import FileFormatError, InputError
-from ..ndarray import NDArray
-from ..ndarray import files as arrays_files
+from ..base import FileFormatError
+from ..ndarray import NDArray, trees
 from . import legacy_states
 from .optimizer import Index, Optimizer
 
@@ -31,13 +24,12 @@ _LEFT_OUT = {"param_dict", "_index_update_count", "_memory"}
 def dump(states: dict[Index, Any], optimizer: Optimizer, with_optimizer: bool) -> bytes:
     """States and update counts, and the optimizer's settings if asked for, as bytes."""
     arrays: list[NDArray] = []
-    header = {"states": _pack(states, arrays, "the states"),
-              "counts": _pack({name: getattr(optimizer, name) for name in _COUNTS}, arrays, "the update counts")}
+    counts = {name: getattr(optimizer, name) for name in _COUNTS}
+    header = {"states": _pack(states, arrays, "the states"), "counts": _pack(counts, arrays, "the update counts")}
     if with_optimizer:
         settings = {k: v for k, v in vars(optimizer).items() if k not in _LEFT_OUT}
         header["optimizer"] = [type(optimizer).__name__.lower(), _pack(settings, arrays, type(optimizer).__name__)]
-    text = json.dumps(header).encode()
-    return b"".join([_MAGIC, struct.pack("<Q", len(text)), text, arrays_files.to_bytes(arrays)])
+    return trees.join(_MAGIC, header, arrays)
 
 
 def load(content: bytes, optimizer: Optimizer) -> tuple[dict[Index, Any], Optimizer]:
@@ -45,7 +37,7 @@ def load(content: bytes, optimizer: Optimizer) -> tuple[dict[Index, Any], Optimi
     content = bytes(content)
     if legacy_states.is_pickle(content):
         return legacy_states.load(content, optimizer)
-    header, arrays = _parts(content)
+    header, arrays = trees.split(_MAGIC, content, "optimizer states")
     try:
         states = _unpack(header["states"], arrays, optimizer)
         counts = _unpack(header["counts"], arrays, optimizer)
@@ -66,23 +58,6 @@ def load(content: bytes, optimizer: Optimizer) -> tuple[dict[Index, Any], Optimi
     return states, optimizer
 
 
-def _parts(content: bytes) -> tuple[dict[str, Any], list[NDArray]]:
-    if not content.startswith(_MAGIC):
-        raise FileFormatError("optimizer states: this is nothing that get_states() writes")
-    start = len(_MAGIC) + 8
-    try:
-        length, = struct.unpack_from("<Q", content, len(_MAGIC))
-        if start + length > len(content):
-            raise ValueError("it is truncated")
-        header = json.loads(content[start:start + length])
-    except (struct.error, ValueError) as error:
-        raise FileFormatError(f"optimizer states: the header cannot be read ({error})") from error
-    arrays = arrays_files.load_frombuffer(content[start + length:])
-    if not isinstance(header, dict) or not isinstance(arrays, list):
-        raise FileFormatError("optimizer states: the header is damaged")
-    return header, arrays
-
-
 def _made(name: str, present: Optimizer) -> Optimizer:
     """The present optimizer if it is of that class, else a new one of it."""
     if type(present).__name__.lower() == name:
@@ -94,46 +69,28 @@ def _made(name: str, present: Optimizer) -> Optimizer:
     return made.__new__(made)
 
 
-# --- trees of plain values ---------------------------------------------------------------------------------------
+# --- schedulers in trees -----------------------------------------------------------------------------------------
 
 def _pack(value: Any, arrays: list[NDArray], where: str) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, NDArray):
-        arrays.append(value)
-        return {"array": len(arrays) - 1}
-    if isinstance(value, list):
-        return [_pack(v, arrays, where) for v in value]
-    if isinstance(value, tuple):
-        return {"tuple": [_pack(v, arrays, where) for v in value]}
-    if isinstance(value, dict):
-        return {"dict": [[_pack(k, arrays, where), _pack(v, arrays, where)] for k, v in value.items()]}
-    if isinstance(value, lr_scheduler.LRScheduler):
-        return {"scheduler": [type(value).__name__, _pack(vars(value), arrays, where)]}
-    raise InputError(f"get_states(): {where} hold(s) {value!r:.80}, which cannot be written; what can are None, "
-                     "numbers, strings, NDArrays, learning rate schedulers, and lists, tuples and dicts of them")
+    return trees.pack(value, arrays, f"get_states(): {where}", _encode)
+
+
+def _encode(value: Any) -> Optional[tuple[str, Any]]:
+    known = isinstance(value, lr_scheduler.LRScheduler)
+    return ("scheduler", [type(value).__name__, vars(value)]) if known else None
 
 
 def _unpack(tree: Any, arrays: list[NDArray], optimizer: Optimizer) -> Any:
-    if isinstance(tree, list):
-        return [_unpack(t, arrays, optimizer) for t in tree]
-    if not isinstance(tree, dict):
-        return tree
-    (kind, content), = tree.items()
-    if kind == "array":
-        return arrays[content]
-    if kind == "tuple":
-        return tuple(_unpack(t, arrays, optimizer) for t in content)
-    if kind == "dict":
-        return {_unpack(k, arrays, optimizer): _unpack(v, arrays, optimizer) for k, v in content}
-    if kind == "scheduler":
-        name, settings = content
-        scheduler = _scheduler(name, optimizer)
-        vars(scheduler).update(_unpack(settings, arrays, optimizer))
-        return scheduler
-    raise ValueError(f"{kind!r} is unknown")
+    return trees.unpack(tree, arrays, partial(_decode, optimizer))
+
+
+def _decode(optimizer: Optimizer, kind: str, content: Any) -> lr_scheduler.LRScheduler:
+    if kind != "scheduler":
+        raise ValueError(f"{kind!r} is unknown")
+    name, settings = content
+    scheduler = _scheduler(name, optimizer)
+    vars(scheduler).update(settings)
+    return scheduler
 
 
 def _scheduler(name: str, optimizer: Optimizer) -> lr_scheduler.LRScheduler:
