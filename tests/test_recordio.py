@@ -185,7 +185,8 @@ def open_and_read(path):
 
 # --- samples and images --------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("header", [(0, "a", 1, 0), (0, 1, -1, 0), (0, 1, 1.5, 0), (0, [1, "b"], 1, 0)])
+@pytest.mark.parametrize("header", [(0, "a", 1, 0), (0, 1, -1, 0), (0, 1, 1.5, 0), (0, [1, "b"], 1, 0),
+                                    (0, 10**400, 1, 0), (0, [10**400], 1, 0), (0, 1j, 1, 0), (0, 1, 1 << 64, 0)])
 def test_headers_that_are_none(header):
     with pytest.raises(InputError, match=r"pack\(\): IRHeader.* is no header"):
         mx.recordio.pack(header, b"")

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..base import AttributeValueError, FileFormatError, InputError, require
+from ..files import reading
 from ..ndarray import NDArray
 from ..recordio import opencv
 
@@ -53,7 +54,7 @@ def imread(filename: Path, flag: int = 1, to_rgb: Union[bool, int] = True, out: 
     """
     require(isinstance(filename, (str, os.PathLike)), f"imread() takes a path, got {type(filename).__name__}",
             InputError)
-    with open(filename, "rb") as stream:
+    with reading(filename) as stream:
         content = stream.read()
     return _decoded(np.frombuffer(content, np.uint8), flag, to_rgb, out, f"imread(): {os.fspath(filename)!r}")
 
