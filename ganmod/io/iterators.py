@@ -1,7 +1,7 @@
 """Iterators over batches: the base class that programs extend, and the one over arrays."""
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Union
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ import torch
 from ..base import InputError, ShapeError, StateError, require, to_numpy_dtype
 from ..ndarray import NDArray
 from .data import DataBatch, DataDesc
+from .rows import Rows, rows_of
 
 __all__ = ["DataIter", "NDArrayIter"]
 
@@ -87,7 +88,8 @@ class DataIter:
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
-Source = list[tuple[str, torch.Tensor]]
+Samples = Union[torch.Tensor, Rows]
+Source = list[tuple[str, Samples]]
 
 
 class NDArrayIter(DataIter):
@@ -96,9 +98,10 @@ class NDArrayIter(DataIter):
     Parameters
     ----------
     data, label : array, list of arrays, dict of arrays, or None (label only)
-        NDArrays, numpy arrays or tensors with samples along the first axis. Numpy arrays are copied, as float32. A
-        dict is taken in the order of its keys; the arrays of a longer list are named ``_0_data``, ``_1_data``, …
-        NaN is let through.
+        NDArrays, numpy arrays or tensors with samples along the first axis. Numpy arrays are copied, as float32. Of
+        h5py datasets and scipy sparse matrices only a batch is read at a time, and made dense, float32. A dict is
+        taken in the order of its keys; the arrays of a longer list are named ``_0_data``, ``_1_data``, … NaN is let
+        through.
     batch_size : int
         Samples per batch.
     shuffle : bool
@@ -237,7 +240,7 @@ class NDArrayIter(DataIter):
         kept = self._rest[first:]  # type: ignore[index]
         return [NDArray(torch.cat([rest, self._rows(tensor, 0, stop)])) for rest, (_, tensor) in zip(kept, source)]
 
-    def _rows(self, tensor: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    def _rows(self, tensor: Samples, start: int, stop: int) -> torch.Tensor:
         """A copy of the samples from `start` to `stop` in the present order, begun anew at the end."""
         if stop > self.num_data:
             wanted = torch.arange(start, stop) % self.num_data
@@ -246,8 +249,8 @@ class NDArrayIter(DataIter):
             return tensor[self._order[start:stop]]
         return tensor[start:stop].clone()
 
-    def _ordered(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor if self._order is None else tensor[self._order]
+    def _ordered(self, tensor: Samples) -> torch.Tensor:
+        return tensor[:] if self._order is None else tensor[self._order]
 
 
 _LAST_BATCH = ("pad", "discard", "roll_over")
@@ -266,7 +269,11 @@ def _named(source: Any, default_name: str, part: str) -> Source:
     return [(name, _contiguous(value, f"{part} {name!r}")) for name, value in pairs]
 
 
-def _contiguous(value: Any, where: str) -> torch.Tensor:
+def _contiguous(value: Any, where: str) -> Samples:
+    rows = rows_of(value, where)
+    if rows is not None:
+        require(rows.dim(), f"NDArrayIter: {where} must have an axis of samples, got {value!r:.80}", InputError)
+        return rows
     if isinstance(value, NDArray):
         return value.as_torch().detach().contiguous()
     if isinstance(value, torch.Tensor):
