@@ -147,6 +147,8 @@ class _LocalRanges(Ranges):
         self.size = os.fstat(self._stream.fileno()).st_size
 
     def read(self, offset: int, count: int) -> bytes:
+        if offset > self.size:                             # farther than the system can count, perhaps
+            return b""
         found = os.pread(self._stream.fileno(), count, offset)
         while found and len(found) < count:                # the system hands out 2 GiB at most
             more = os.pread(self._stream.fileno(), count - len(found), offset + len(found))

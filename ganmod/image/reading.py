@@ -15,6 +15,7 @@ from ..base import AttributeValueError, FileFormatError, InputError, require
 from ..files import reading
 from ..ndarray import NDArray
 from ..recordio import opencv
+from ..recordio.pictures import implausible
 
 __all__ = ["imread", "imdecode", "imresize", "copyMakeBorder"]
 
@@ -105,6 +106,8 @@ def _decoded(content: np.ndarray[Any, Any], flag: int, to_rgb: Union[bool, int],
     require(isinstance(flag, (int, np.integer)) and flag >= 0, f"{what}: flag must be 1 for colours or 0 for gray, got "
             f"{flag!r}", AttributeValueError)
     require(content.size, f"{what} is empty", FileFormatError)
+    wrong = implausible(content.tobytes())
+    require(not wrong, f"{what} cannot be decoded: {wrong}", FileFormatError)
     try:
         image = cv2.imdecode(content, int(flag))
     except cv2.error as error:

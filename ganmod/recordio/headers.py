@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Union
 import numpy as np
 
 from ..base import AttributeValueError, FileFormatError, InputError, MXNetError, require
+from .pictures import implausible
 
 __all__ = ["IRHeader", "pack", "unpack", "pack_img", "unpack_img", "opencv"]
 
@@ -168,7 +169,9 @@ def unpack_img(s: Union[bytes, bytearray, memoryview], iscolor: int = -1) -> tup
     require(iscolor in (-1, 0, 1), f"unpack_img(): iscolor must be -1, 0 or 1, got {iscolor!r}", AttributeValueError)
     cv2 = opencv("unpack_img()")
     header, content = unpack(s)
-    image = None
+    image, wrong = None, implausible(bytes(content))
+    if wrong:
+        raise FileFormatError(f"unpack_img(): record {header.id}: {wrong}")
     if len(content):
         try:
             image = cv2.imdecode(np.frombuffer(content, np.uint8), iscolor)

@@ -8,8 +8,8 @@ import numpy as np
 
 from .. import files, recordio
 from ..base import FileFormatError, InputError
+from ..recordio.pictures import implausible, what_is_missing
 from .lists import Image, Skipped
-from .whole import what_is_missing
 
 __all__ = ["Packing", "Packer"]
 
@@ -57,7 +57,7 @@ class Packer:
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             return Skipped(path, "missing" if missing else "unreadable", error.strerror or str(error))
-        wrong = what_is_missing(content)
+        wrong = what_is_missing(content) or implausible(content)
         if wrong:
             return Skipped(path, "damaged", wrong)
         label = image.labels if p.pack_label and len(image.labels) > 1 else image.labels[0]

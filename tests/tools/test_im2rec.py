@@ -53,7 +53,7 @@ DAMAGE = {"empty.jpg": (lambda jpg, png: b"", "empty"), "text.jpg": (lambda jpg,
           "hollow.jpg": (lambda jpg, png: jpg[:20] + jpg[-2:], "no image"),
           "half.png": (lambda jpg, png: png[:999], "a chunk"),
           "bit.png": (lambda jpg, png: png[:99] + bytes([png[99] ^ 4]) + png[100:], "checksum"),
-          "end.png": (lambda jpg, png: png[:-12], "ends within a header"), "page.png": (
+          "end.png": (lambda jpg, png: png[:-12], "ends before its last chunk"), "page.png": (
               lambda jpg, png: b"<html>404</html>", "no image")}
 
 
