@@ -3,6 +3,7 @@
 Each test reads a seeded sample of random damage; ``GANMOD_FUZZ_ROUNDS=2000`` makes it as many for each format.
 """
 import itertools
+import json
 import logging
 import os
 import resource
@@ -250,6 +251,39 @@ def test_symbols(tmp_path, rng, quiet):
     def inferred():
         mx.sym.load(path).infer_shape_partial()
     outcomes(path, rng, TEXT, loaded, inferred)
+
+
+@pytest.mark.parametrize("op, attrs", [("SliceChannel", {"num_outputs": "{}"}), ("Concat", {"num_args": "{}"}),
+                                       ("_split_v2", {"indices": "()", "sections": "{}"})])
+@pytest.mark.parametrize("counts", [[99999999], [40000, 40000]])
+def test_symbols_that_count_too_much(op, attrs, counts):
+    """The names of what attributes count would fill the memory; the whole file has one allowance."""
+    nodes = [{"op": "null", "name": "x", "inputs": []}]
+    for k, count in enumerate(counts, 1):
+        last = k == len(counts)
+        nodes.append({"op": op if last else "SliceChannel", "name": f"n{k}", "inputs": [[0, 0, 0]], "attrs": {
+            key: value.format(count) for key, value in (attrs if last else {"num_outputs": "{}"}).items()}})
+    text = json.dumps({"nodes": nodes, "heads": [[1, 0, 0]], "attrs": {"mxnet_version": ["int", 10901]}})
+    with pytest.raises(mx.MXNetError, match=f"node {k}: 'n{k}': [a-z_]*={count} is more than a file of this size may"):
+        mx.sym.load_json(text)
+
+
+def test_images_that_claim_too_much(rng):
+    """They are refused before anything is decoded; what they claim would take gigabytes."""
+    image = rng.integers(0, 255, (16, 16, 3), np.uint8)
+    jpg, png = (bytearray(cv2.imencode(kind, image)[1].tobytes()) for kind in (".jpg", ".png"))
+    at = jpg.find(b"\xff\xc0") + 5
+    jpg[at:at + 4] = b"\x7f\xff\x7f\xff"
+    chunk = png.find(b"IDAT") - 4
+    long, wide = png.copy(), png.copy()
+    long[chunk:chunk + 4] = b"\x7f\xff\xff\xff"
+    wide[16:24] = b"\x00\x00\x7f\xff\x00\x00\x7f\xff"
+    for content, message in ((jpg, "32767 × 32767 pixels do not fit"), (wide, "32767 × 32767 pixels do not fit"),
+                             (long, "a chunk of it ends at byte 21474")):
+        with pytest.raises(mx.MXNetError, match=f"record 7: {message}"):
+            unpack_img(pack((0, 1, 7, 0), bytes(content)))
+        with pytest.raises(mx.MXNetError, match=message):
+            mx.image.imdecode(bytes(content))
 
 
 def test_images(images, rng):

@@ -93,6 +93,18 @@ def test_beyond_4_gib(tmp_path):
         assert record.read_idx(1) == b"far away" and record.tell() == far + len(content) and record.read() is None
 
 
+def test_written_beyond_4_gib(tmp_path):
+    paths, far = (str(tmp_path / "a.idx"), str(tmp_path / "a.rec")), 5 << 30
+    with MXIndexedRecordIO(*paths, "w") as record:
+        record._target._stream.seek(far)                   # as if so much had been written before
+        record._position = far
+        record.write_idx(7, b"far away")
+        assert record.tell() == far + 16
+    assert (tmp_path / "a.idx").read_text() == f"7\t{far}\n"
+    with MXIndexedRecordIO(*paths, "r") as record:
+        assert record.read_idx(7) == b"far away"
+
+
 def test_closed(paths):
     record = MXRecordIO(paths[1], "r")
     record.close()

@@ -204,15 +204,13 @@ def _described(parts: Parts) -> list[DataDesc]:
 class _Batches(torch.utils.data.IterableDataset):
 
     def __init__(self, it: DataIter, samples: bool) -> None:
-        self._it, self._samples, self._used = it, samples, False
+        self._it, self._samples = it, samples
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         require(torch.utils.data.get_worker_info() is None, "as_torch_dataset(): an iterator does not work in several "
                 "processes, each of which would give all of it; use num_workers=0: it may well have threads of its "
                 "own", StateError)
-        if self._used:
-            self._it.reset()
-        self._used = True
+        self._it.reset()
         for batch in self._it:
             tensors = tuple(self._tensors(batch))
             if self._samples:
@@ -234,7 +232,7 @@ class _Batches(torch.utils.data.IterableDataset):
 def as_torch_dataset(it: DataIter, samples: bool = False) -> "torch.utils.data.IterableDataset[Any]":
     """The batches of an iterator as an iterable data set of torch: tuples of tensors, data first and then labels.
 
-    What only fills the last batch up is cut off. Each pass but the first begins with ``it.reset()``.
+    What only fills the last batch up is cut off. Each pass begins with ``it.reset()``.
 
     Parameters
     ----------
