@@ -22,7 +22,7 @@ __all__ = ["Path", "RemoteFileError", "Output", "Ranges", "as_path", "is_remote"
 Path = Union[str, "os.PathLike[str]"]
 Content = Union[bytes, bytearray, memoryview]
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(://|::)")     # two letters at least: one may be a drive's
+_URI = re.compile(r"[A-Za-z][\w+.-]+(::[\w+.-]+)*://")     # two letters at least: one may be a drive's
 _LOCAL = "file://"
 _LEAST_AT_ONCE, _MOST_AT_ONCE = 1 << 12, 1 << 20           # bytes to fetch with one request
 

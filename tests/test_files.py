@@ -301,9 +301,10 @@ def test_written_at_once_or_not_at_all(tmp_path, monkeypatch):
 
 def test_paths_that_look_like_uris(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("c:a", "x:y.rec", "a:b::c"):
+    for name in ("c:a", "x:y.rec", "a:b::c", "model::first.params"):
         files.write_atomically(name, b"1")
         assert os.path.getsize(name) == 1 and not files.is_remote(name)
+    assert files.is_remote("simplecache::s3://bucket/a") and files.is_remote("zip://a::memory://b.zip")
     files.write_atomically(f"file://{tmp_path}/here", pack((0, 1, 2, 3), b""))
     assert os.path.getsize(tmp_path / "here") == 24
     with files.reading_text("c:a", "latin-1") as stream:
