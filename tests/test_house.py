@@ -37,7 +37,7 @@ LAYER = {part: depth for depth, parts in enumerate(LAYERS) for part in parts.spl
 WALLS = {"ops": {"ndarray", "symbol", "nd", "sym"}, "io": {"symbol", "sym"}, "optimizer": {"symbol", "sym"}}
 
 # What a function may import: optional dependencies, and corners of torch that cost seconds to import.
-OPTIONAL = {"cv2", "matplotlib", "sklearn", "tqdm", "h5py", "scipy", "graphviz", "PIL"}
+OPTIONAL = {"cv2", "matplotlib", "sklearn", "tqdm", "h5py", "scipy", "graphviz", "PIL", "fsspec"}
 SLOW = ("torch.fx.experimental", "torch._functorch", "torch._subclasses", "torch._dynamo", "torch._inductor",
         "torch.distributed", "torch.onnx")
 

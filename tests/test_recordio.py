@@ -93,6 +93,18 @@ def test_beyond_4_gib(tmp_path):
         assert record.read_idx(1) == b"far away" and record.tell() == far + len(content) and record.read() is None
 
 
+def test_written_beyond_4_gib(tmp_path):
+    paths, far = (str(tmp_path / "a.idx"), str(tmp_path / "a.rec")), 5 << 30
+    with MXIndexedRecordIO(*paths, "w") as record:
+        record._target._stream.seek(far)                   # as if so much had been written before
+        record._position = far
+        record.write_idx(7, b"far away")
+        assert record.tell() == far + 16
+    assert (tmp_path / "a.idx").read_text() == f"7\t{far}\n"
+    with MXIndexedRecordIO(*paths, "r") as record:
+        assert record.read_idx(7) == b"far away"
+
+
 def test_closed(paths):
     record = MXRecordIO(paths[1], "r")
     record.close()
@@ -185,7 +197,8 @@ def open_and_read(path):
 
 # --- samples and images --------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("header", [(0, "a", 1, 0), (0, 1, -1, 0), (0, 1, 1.5, 0), (0, [1, "b"], 1, 0)])
+@pytest.mark.parametrize("header", [(0, "a", 1, 0), (0, 1, -1, 0), (0, 1, 1.5, 0), (0, [1, "b"], 1, 0),
+                                    (0, 10**400, 1, 0), (0, [10**400], 1, 0), (0, 1j, 1, 0), (0, 1, 1 << 64, 0)])
 def test_headers_that_are_none(header):
     with pytest.raises(InputError, match=r"pack\(\): IRHeader.* is no header"):
         mx.recordio.pack(header, b"")

@@ -119,13 +119,16 @@ class Session:
 
     @staticmethod
     def _write_part(folder: pathlib.Path, name: str, part: Any) -> Any:
-        """Write a module's files; the state of anything else."""
+        """Write a module's files; the state of anything else, and what several contexts have beyond the files' means."""
         if isinstance(part, MovingAverage):
             part = part.module
         if not isinstance(part, Module):
             return part.state_dict()
         part.save_checkpoint(str(folder / name), 0, save_optimizer_states=part.optimizer_initialized)
-        return None
+        group = part._exec_group
+        return None if len(group.execs) == 1 else {
+            "contexts": len(group.execs), "parameters": [arrays[0] for arrays in group.param_arrays],
+            "states": group.aux_arrays}
 
     def _free_name(self, step: int) -> pathlib.Path:
         serial = 0
@@ -181,9 +184,22 @@ class Session:
             return
         require(part.binded, f"Session.restore(): the module {name!r} needs bind() first", StateError)
         part.set_params(*load_params(str(folder / name), 0))
+        if state is not None and state["contexts"] == len(part._exec_group.execs):
+            _set_arrays(part, state)
         if part.optimizer_initialized:
             part.load_optimizer_states(str(folder / f"{name}-0000.states"))
             part.refresh_store()
+
+
+def _set_arrays(module: Module, state: dict[str, Any]) -> None:
+    """Give every context the parameters, which are the same for all, and the statistics, which each has of its own."""
+    group = module._exec_group
+    for arrays, value in zip(group.param_arrays, state["parameters"]):
+        for array in arrays:
+            value.copyto(array)
+    for arrays, values in zip(group.aux_arrays, state["states"]):
+        for array, value in zip(arrays, values):
+            value.copyto(array)
 
 
 def _random_states() -> dict[str, Any]:

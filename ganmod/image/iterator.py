@@ -13,6 +13,7 @@ import torch
 from .. import ndarray as nd
 from .. import recordio
 from ..base import AttributeValueError, FileFormatError, InputError, ShapeError, require
+from ..files import reading, reading_text
 from ..io import DataBatch, DataDesc, DataIter
 from ..ndarray import NDArray
 from .creating import CreateAugmenter
@@ -300,7 +301,7 @@ class ImageIter(DataIter):
 
     def read_image(self, fname: str) -> bytes:
         """The content of a file under `path_root`."""
-        with open(os.path.join(self.path_root or "", fname), "rb") as stream:
+        with reading(os.path.join(self.path_root or "", fname)) as stream:
             return stream.read()
 
     def augmentation_transform(self, data: NDArray) -> NDArray:
@@ -360,7 +361,7 @@ def _labels(path: Optional[Path], given: Optional[Sequence[Sequence[Any]]], dtyp
 def _labels_of_file(path: Path, dtype: Any) -> dict[Any, tuple[NDArray, str]]:
     number = float if dtype.kind == "f" else int
     found = {}
-    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+    with reading_text(path, errors="surrogateescape") as stream:
         for row, line in enumerate(stream, 1):
             if not line.strip():
                 continue

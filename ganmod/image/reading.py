@@ -12,8 +12,10 @@ import numpy as np
 import torch
 
 from ..base import AttributeValueError, FileFormatError, InputError, require
+from ..files import reading
 from ..ndarray import NDArray
 from ..recordio import opencv
+from ..recordio.pictures import implausible
 
 __all__ = ["imread", "imdecode", "imresize", "copyMakeBorder"]
 
@@ -53,7 +55,7 @@ def imread(filename: Path, flag: int = 1, to_rgb: Union[bool, int] = True, out: 
     """
     require(isinstance(filename, (str, os.PathLike)), f"imread() takes a path, got {type(filename).__name__}",
             InputError)
-    with open(filename, "rb") as stream:
+    with reading(filename) as stream:
         content = stream.read()
     return _decoded(np.frombuffer(content, np.uint8), flag, to_rgb, out, f"imread(): {os.fspath(filename)!r}")
 
@@ -104,6 +106,8 @@ def _decoded(content: np.ndarray[Any, Any], flag: int, to_rgb: Union[bool, int],
     require(isinstance(flag, (int, np.integer)) and flag >= 0, f"{what}: flag must be 1 for colours or 0 for gray, got "
             f"{flag!r}", AttributeValueError)
     require(content.size, f"{what} is empty", FileFormatError)
+    wrong = implausible(content.tobytes())
+    require(not wrong, f"{what} cannot be decoded: {wrong}", FileFormatError)
     try:
         image = cv2.imdecode(content, int(flag))
     except cv2.error as error:

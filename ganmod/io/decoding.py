@@ -9,6 +9,7 @@ import torch
 
 from .. import recordio
 from ..base import FileFormatError, to_numpy_dtype
+from ..recordio.pictures import implausible
 from .augment import Image
 from .pipeline import Buffers, Order
 from .pixels import Finish, Normalisation, PlaneWriter
@@ -66,6 +67,9 @@ class Decoder:
         FileFormatError
             If there is none, or with fewer channels than 4 if that is what is wanted.
         """
+        wrong = implausible(content.tobytes())
+        if wrong:
+            raise FileFormatError(f"a damaged image: {wrong}")
         image: Any = None
         if len(content):
             try:

@@ -1,7 +1,7 @@
 """Iterators over batches: the base class that programs extend, and the one over arrays."""
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Union
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from ..ndarray import NDArray, array
 from ..ndarray.ndarray import array_of
 from ..ops import storage
 from .data import DataBatch, DataDesc
+from .rows import Rows, rows_of
 
 __all__ = ["DataIter", "NDArrayIter"]
 
@@ -89,7 +90,8 @@ class DataIter:
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
-Source = list[tuple[str, torch.Tensor]]
+Samples = Union[torch.Tensor, Rows]
+Source = list[tuple[str, Samples]]
 
 
 class NDArrayIter(DataIter):
@@ -99,8 +101,9 @@ class NDArrayIter(DataIter):
     ----------
     data, label : array, list of arrays, dict of arrays, or None (label only)
         NDArrays, numpy arrays or tensors with samples along the first axis. Numpy arrays are copied, as float32. CSR
-        arrays, and matrices of ``scipy.sparse``, give CSR batches. A dict is taken in the order of its keys; the arrays
-        of a longer list are named ``_0_data``, ``_1_data``, … NaN is let through.
+        arrays, and matrices of ``scipy.sparse``, give CSR batches; of an h5py dataset only a batch is read at a time,
+        as float32. A dict is taken in the order of its keys; the arrays of a longer list are named ``_0_data``,
+        ``_1_data``, … NaN is let through.
     batch_size : int
         Samples per batch.
     shuffle : bool
@@ -136,8 +139,6 @@ class NDArrayIter(DataIter):
                 InputError)
         self._data, self._label = _named(data, data_name, "data"), _named(label, label_name, "label")
         require(self._data, "NDArrayIter: there must be at least one array of data", InputError)
-        require(last_batch_handle != "roll_over" or not any(storage.is_sparse(t) for _, t in self._data + self._label),
-                "NDArrayIter: last_batch_handle='roll_over' is for dense arrays; use 'pad' or 'discard'", InputError)
         self.num_data, self.num_source = self._count_samples(), len(self._data) + len(self._label)
         self.shuffle, self.last_batch_handle, self.layout = bool(shuffle), last_batch_handle, layout
         self.idx = np.arange(self.num_data)                # numpy's generator permutes it in place, again and again
@@ -251,19 +252,26 @@ class NDArrayIter(DataIter):
             return [array_of(self._rows(tensor, start, stop)) for _, tensor in source]
         require(self._rest is not None, "NDArrayIter: the rest of the last epoch is gone; call reset()", StateError)
         kept = self._rest[first:]  # type: ignore[index]
-        return [NDArray(torch.cat([rest, self._rows(tensor, 0, stop)])) for rest, (_, tensor) in zip(kept, source)]
+        return [array_of(storage.joined([rest, self._rows(tensor, 0, stop)]))
+                for rest, (_, tensor) in zip(kept, source)]
 
-    def _rows(self, tensor: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    def _rows(self, tensor: Samples, start: int, stop: int) -> torch.Tensor:
         """A copy of the samples from `start` to `stop` in the present order, begun anew at the end."""
         if stop > self.num_data:
             wanted = torch.arange(start, stop) % self.num_data
-            return storage.taken(tensor, wanted if self._order is None else self._order[wanted])
+            return _taken(tensor, wanted if self._order is None else self._order[wanted])
         if self._order is not None:
-            return storage.taken(tensor, self._order[start:stop])
-        return storage.part(tensor, 0, start, stop).clone()
+            return _taken(tensor, self._order[start:stop])
+        return tensor[start:stop] if isinstance(tensor, Rows) else storage.part(tensor, 0, start, stop).clone()
 
-    def _ordered(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor if self._order is None else storage.taken(tensor, self._order)
+    def _ordered(self, samples: Samples) -> torch.Tensor:
+        if self._order is not None:
+            return _taken(samples, self._order)
+        return samples[:] if isinstance(samples, Rows) else samples
+
+
+def _taken(samples: Samples, index: torch.Tensor) -> torch.Tensor:
+    return samples[index] if isinstance(samples, Rows) else storage.taken(samples, index)
 
 
 _LAST_BATCH = ("pad", "discard", "roll_over")
@@ -282,13 +290,21 @@ def _named(source: Any, default_name: str, part: str) -> Source:
     return [(name, _contiguous(value, f"{part} {name!r}")) for name, value in pairs]
 
 
-def _contiguous(value: Any, where: str) -> torch.Tensor:
+def _contiguous(value: Any, where: str) -> Samples:
+    rows = rows_of(value, where)
+    if rows is not None:
+        require(rows.dim(), f"NDArrayIter: {where} must have an axis of samples, got {value!r:.80}", InputError)
+        return rows
     if isinstance(value, NDArray):
         require(value.stype != "row_sparse", f"NDArrayIter: {where} is row_sparse; use .tostype('default') or 'csr'",
                 InputError)
         return value.as_torch().detach() if value.stype == "csr" else value.as_torch().detach().contiguous()
     if type(value).__module__.startswith("scipy.sparse"):
-        return array(value, dtype=np.float32).as_torch()
+        require(len(value.shape) == 2, f"NDArrayIter: {where}: a sparse array must have two axes, got shape "
+                f"{value.shape}", InputError)
+        require(value.dtype.kind in "biuf", f"NDArrayIter: {where} must hold real numbers, got {value.dtype}",
+                InputError)
+        return array(value.astype(np.float32)).as_torch()
     if isinstance(value, torch.Tensor):
         tensor = value.detach().contiguous()
     else:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..base import FileFormatError, InputError, require
+from ..files import reading
 from .from_files import FileIter, check_settings
 from .rounds import Shuffler
 
@@ -104,10 +105,10 @@ def read_idx_file(path: Path, axes: int) -> np.ndarray:
         If it is truncated, damaged, or another file.
     """
     name = os.fspath(path)
-    with open(path, "rb") as raw:
+    with reading(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
+        size = raw.seek(0, os.SEEK_END) * (_MOST_DEFLATED if packed else 1)
         raw.seek(0)
-        size = os.fstat(raw.fileno()).st_size * (_MOST_DEFLATED if packed else 1)
         stream = gzip.GzipFile(fileobj=raw) if packed else raw
         try:
             header = stream.read(4 + 4 * axes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import recordio
 from ..base import FileFormatError, InputError, require
+from ..files import reading_text
 
 __all__ = ["Sample", "Source", "labels_of_list"]
 
@@ -157,7 +158,7 @@ def labels_of_list(path: str, width: Optional[int]) -> dict[int, np.ndarray]:
         For any other line.
     """
     labels: dict[int, Any] = {}
-    with open(path, encoding="utf-8", errors="replace") as stream:
+    with reading_text(path, errors="replace") as stream:
         for number, line in enumerate(stream, 1):
             cells = line.rstrip("\r\n").split("\t")
             if not line.strip():

@@ -41,12 +41,12 @@ class Shuffler:
 
     def state_dict(self) -> dict[str, Any]:
         """The generator's state, for :meth:`load_state_dict`."""
-        _, words, position, _, _ = self._random.get_state()
-        return {"words": words, "position": position}
+        state: Any = self._random.get_state()
+        return {"words": state[1], "position": state[2]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on drawing as the one that gave this state."""
-        self._random.set_state(("MT19937", state["words"], state["position"]))
+        self._random.set_state(("MT19937", state["words"], state["position"], 0, 0.0))
 
     def _words(self, count: int) -> list[int]:
         return self._random.randint(0, 2**32, size=count, dtype=np.uint32).tolist()

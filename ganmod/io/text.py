@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..base import FileFormatError, InputError, require, to_torch_dtype
+from ..files import reading, reading_text
 from ..ops import storage
 from .from_files import FileIter, check_settings, shape_of
 from .rounds import Rounds, part_of_lines
@@ -122,7 +123,7 @@ def _integers(cells: list[str]) -> np.ndarray:
 
 def _lines(path: Any) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, numbered from 1."""
-    with open(path, encoding="utf-8-sig", errors="replace") as stream:
+    with reading_text(path, "utf-8-sig", "replace") as stream:
         for number, line in enumerate(stream, 1):
             if line.strip():
                 yield number, line.strip()
@@ -223,7 +224,7 @@ def _libsvm(path: Any, width: int, kind: Any) -> tuple[_Sparse, np.ndarray]:
     """The rows of a file, and the numbers that their lines begin with."""
     name, starts, bounds, columns, values, first = os.fspath(path), [], [0], [], [], []
     offset = 0
-    with open(path, "rb") as stream:
+    with reading(path) as stream:
         for number, raw in enumerate(stream, 1):
             start, offset = offset, offset + len(raw)
             words = raw.partition(b"#")[0].split()

@@ -131,8 +131,10 @@ def load(fname: Path) -> Loaded:
     OSError
         If it cannot be opened.
     """
-    with open(fname, "rb") as stream:
-        return _Reader(stream, os.fstat(stream.fileno()).st_size, os.fspath(fname)).read_file()
+    with files.reading(fname) as stream:
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        return _Reader(stream, size, os.fspath(fname)).read_file()
 
 
 def load_frombuffer(buf: Union[bytes, bytearray, memoryview]) -> Loaded:

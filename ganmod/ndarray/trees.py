@@ -1,8 +1,9 @@
 """Trees of plain values and arrays as bytes that cannot execute: what ``.states`` files and sessions are made of.
 
 The bytes are a line that names the kind of file, the length of the header as a little-endian uint64, the header in
-JSON, and the arrays in MXNet's ``.params`` layout. In the header ``{"tuple": [...]}``, ``{"dict": [[key, value], ...]}``,
-``{"array": number}``, ``{"tensor": number}`` and ``{"numpy": [number, dtype, shape]}`` stand for what JSON lacks.
+JSON, and the arrays in MXNet's ``.params`` layout. In the header ``{"tuple": [...]}``, ``{"dict": [[key, value],
+...]}``, ``{"array": number}``, ``{"tensor": number}`` and ``{"numpy": [number, dtype, shape]}`` stand for what JSON
+lacks.
 """
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ __all__ = ["pack", "unpack", "join", "split"]
 
 #: Gives (kind, plain value) for a value that trees lack, or None.
 Encode = Callable[[Any], Optional[tuple[str, Any]]]
-#: The value that ``encode`` gave (kind, plain value) for; KeyError for an unknown kind.
+#: The value that ``encode`` gave (kind, plain value) for; ValueError for an unknown kind.
 Decode = Callable[[str, Any], Any]
 
 
@@ -64,7 +65,11 @@ def pack(value: Any, arrays: list[NDArray], where: str, encode: Encode = lambda 
                      "arrays, learning rate schedulers of optimizers, and lists, tuples and dicts of them")
 
 
-def unpack(tree: Any, arrays: list[NDArray], decode: Decode = lambda kind, content: {}[kind]) -> Any:
+def _unknown(kind: str, _content: Any) -> Any:
+    raise ValueError(f"{kind!r} is unknown")
+
+
+def unpack(tree: Any, arrays: list[NDArray], decode: Decode = _unknown) -> Any:
     """The value that :meth:`pack` packed; KeyError, IndexError, TypeError or ValueError for a damaged tree."""
     def inner(part: Any) -> Any:
         return unpack(part, arrays, decode)

@@ -12,6 +12,7 @@ from .storage import (
     csr_tensor,
     dense,
     is_sparse,
+    joined,
     line_numbers,
     lines,
     rows_of,
@@ -170,10 +171,7 @@ def _(p: Params, inputs: Inputs) -> Optional[Tensor]:
 def _(p: Params, inputs: Inputs) -> Optional[Tensor]:
     if p.dim != 0 or any(storage_of(t) != "csr" for t in inputs):
         return None
-    counts = torch.cat([t.crow_indices().diff() for t in inputs])
-    begins = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    return csr_tensor(begins, torch.cat([t.col_indices() for t in inputs]), torch.cat([values_of(t) for t in inputs]),
-                      (len(counts), inputs[0].shape[1]))
+    return joined(inputs)
 
 
 @find("slice").sparse

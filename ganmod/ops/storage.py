@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from torch import Tensor
 from ..base import InputError, MXNetError, require
 
 __all__ = ["storage_of", "is_sparse", "dense", "stored_as", "csr_tensor", "rows_tensor", "zeros", "write",
-           "places_of", "rows_of", "values_of", "with_values", "line_numbers", "lines", "part",
-           "taken"]
+           "places_of", "rows_of", "values_of", "with_values", "line_numbers", "joined", "lines",
+           "part", "taken"]
 
 _NAMES = {torch.strided: "default", torch.sparse_csr: "csr", torch.sparse_coo: "row_sparse"}
 
@@ -144,6 +144,16 @@ def part(tensor: Tensor, axis: int, start: int, stop: int) -> Tensor:
     if tensor.layout is torch.sparse_csr and axis == 0:
         return lines(tensor, start, stop)
     return dense(tensor).narrow(axis, start, stop - start)
+
+
+def joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Dense or csr tensors, one below the other."""
+    if not is_sparse(tensors[0]):
+        return torch.cat(list(tensors))
+    counts = torch.cat([t.crow_indices().diff() for t in tensors])
+    begins = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return csr_tensor(begins, torch.cat([t.col_indices() for t in tensors]), torch.cat([t.values() for t in tensors]),
+                      (len(counts), tensors[0].shape[1]))
 
 
 def taken(tensor: Tensor, rows: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any, Union
 
 from ..base import FileFormatError
 from ..context import Context
+from ..files import reading
 from ..ndarray import NDArray
 from . import states as files
 from .optimizer import Index, Optimizer
@@ -89,7 +90,7 @@ class Updater:
 
 def read_states(updater: Updater, fname: Union[str, "os.PathLike[str]"]) -> None:
     """Give an updater the states of a file; a :class:`FileFormatError` names the file."""
-    with open(fname, "rb") as stream:
+    with reading(fname) as stream:
         content = stream.read()
     try:
         updater.set_states(content)

@@ -3,14 +3,18 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, BinaryIO, Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 
+from .. import files
 from ..base import AttributeValueError, FileFormatError, InputError, MXNetError, StateError, require
-from .reading import MOST_BYTES, Path, RecordFile, encoded
+from ..files import Path
+from .reading import MOST_BYTES, RecordFile, encoded
 
 __all__ = ["MXRecordIO", "MXIndexedRecordIO", "RecordKeyError"]
 
 _BUFFER = 1 << 20                                          # bytes to gather before they are written
+_STAYS_BEHIND = ("_source", "_position", "_written")       # when a reader is pickled
+_READ_AGAIN = ("idx", "keys", "_lines", "_ends")           # by a copy
 
 
 class RecordKeyError(MXNetError, KeyError):
@@ -27,6 +31,7 @@ class MXRecordIO:
     Parameters
     ----------
     uri : path
+        Or a URI: what is written there arrives when the file is closed, unless an error ends its ``with`` block.
     flag : {'r', 'w'}
         Whether to read or to write; writing begins with an empty file.
 
@@ -49,6 +54,7 @@ class MXRecordIO:
     """
 
     is_open = writable = False
+    _at_once = True                                        # whether a file has its name before it is complete
 
     def __init__(self, uri: Path, flag: str) -> None:
         require(flag in ("r", "w"), f"{type(self).__name__}: flag must be 'r' or 'w', got {flag!r}",
@@ -63,7 +69,7 @@ class MXRecordIO:
         self.pid = os.getpid()
         self._position, self._written = 0, bytearray()
         if self.writable:
-            self._target: BinaryIO = open(self.uri, "wb", buffering=0)
+            self._target = files.Output(self.uri, self._at_once)
         else:
             self._source = RecordFile(self.uri)
         self.is_open = True
@@ -79,8 +85,9 @@ class MXRecordIO:
         try:
             if self.pid == os.getpid():                    # what a forked process inherits is not its own to write
                 self._flush()
+                self._target.close()
         finally:
-            self._target.close()
+            self._target.discard()
 
     def __del__(self) -> None:
         self.close()
@@ -90,12 +97,19 @@ class MXRecordIO:
 
     def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException],
                  traceback: Optional[TracebackType]) -> None:
+        if error is not None and self.writable and self.is_open and (not self._at_once or files.is_remote(self.uri)):
+            self._give_up()
         self.close()
+
+    def _give_up(self) -> None:
+        """Leave what had the name before."""
+        self.is_open = False
+        self._target.discard()
 
     def __getstate__(self) -> dict[str, Any]:
         require(not self.writable, f"{self.uri} is open for writing and cannot be copied or pickled: the copy would "
                 "overwrite it; close it and open it with 'r'", StateError)
-        return {key: value for key, value in vars(self).items() if key not in ("_source", "_position", "_written")}
+        return {key: value for key, value in vars(self).items() if key not in _STAYS_BEHIND}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -136,10 +150,8 @@ class MXRecordIO:
             self._flush()
 
     def _flush(self) -> None:
-        rest = memoryview(self._written)
-        self._written = bytearray()
-        while rest:
-            rest = rest[self._target.write(rest):]
+        written, self._written = self._written, bytearray()
+        self._target.write(written)
 
     def read(self) -> Optional[bytes]:
         """The next record's payload; None at the end.
@@ -198,7 +210,7 @@ class MXIndexedRecordIO(MXRecordIO):
         self.idx, self.keys = {}, []
         self._lines: list[bytes] = []
         if self.writable:
-            self._index: BinaryIO = open(self.idx_path, "wb", buffering=0)
+            self._index = files.Output(self.idx_path, self._at_once)
             return
         try:
             self._read_index()
@@ -207,7 +219,7 @@ class MXIndexedRecordIO(MXRecordIO):
             raise
 
     def _read_index(self) -> None:
-        with open(self.idx_path, "rb") as stream:
+        with files.reading(self.idx_path) as stream:
             for number, line in enumerate(stream, 1):
                 if not line.strip():
                     continue
@@ -221,23 +233,32 @@ class MXIndexedRecordIO(MXRecordIO):
                     raise FileFormatError(f"{self.idx_path}: line {number}: expected a key, a tab and an offset, got "
                                           f"{line[:60]!r} ({error})") from None
                 self.idx[self.keys[-1]] = value
+        self._ends: Optional[dict[int, int]] = None        # where a record ends, so that it is fetched at once
+        if files.is_remote(self.uri):
+            places = sorted({*self.idx.values()})
+            self._ends = dict(zip(places, places[1:]))
 
     def close(self) -> None:
         """Write what is still to be written and close both files; once more does nothing."""
         try:
             super().close()
-        finally:
             if self.writable and hasattr(self, "_index"):
                 self._index.close()
+        finally:
+            if self.writable and hasattr(self, "_index"):
+                self._index.discard()
+
+    def _give_up(self) -> None:
+        super()._give_up()
+        self._index.discard()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__getstate__().items() if key not in ("idx", "keys", "_lines")}
+        return {key: value for key, value in super().__getstate__().items() if key not in _READ_AGAIN}
 
     def _flush(self) -> None:
         super()._flush()
         lines, self._lines = b"".join(self._lines), []
-        while lines:
-            lines = lines[self._index.write(lines):]
+        self._index.write(lines)
 
     def _offset(self, call: str, idx: Any) -> int:
         self._require(call, False)
@@ -268,7 +289,10 @@ class MXIndexedRecordIO(MXRecordIO):
         FileFormatError
             If no whole record is where the index says.
         """
-        payload, self._position = self._source.read_at(self._offset("read_idx()", idx))
+        offset = self._offset("read_idx()", idx)
+        if self._ends is not None:
+            self._source.expect(offset, self._ends.get(offset, self._source.size) - offset)
+        payload, self._position = self._source.read_at(offset)
         return payload
 
     def write_idx(self, idx: Any, buf: Union[bytes, bytearray, memoryview]) -> None:

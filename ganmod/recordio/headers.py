@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Union
 import numpy as np
 
 from ..base import AttributeValueError, FileFormatError, InputError, MXNetError, require
+from .pictures import implausible
 
 __all__ = ["IRHeader", "pack", "unpack", "pack_img", "unpack_img", "opencv"]
 
@@ -54,13 +55,14 @@ def pack(header: Union[IRHeader, tuple[int, Any, int, int]], s: Union[bytes, byt
     """
     require(isinstance(s, (bytes, bytearray, memoryview)), f"pack() takes bytes, got {type(s).__name__}", InputError)
     header = IRHeader(*header)
+    label = header.label.asnumpy() if hasattr(header.label, "asnumpy") else header.label
     try:
-        if isinstance(header.label, numbers.Number):
-            return _LAYOUT.pack(0, header.label, header.id, header.id2) + bytes(s)
-        label = header.label.asnumpy() if hasattr(header.label, "asnumpy") else header.label
-        label = np.asarray(label, dtype="<f4")
+        with np.errstate(over="ignore"):                   # what float32 cannot hold is infinite
+            if isinstance(label, numbers.Number):
+                return _LAYOUT.pack(0, np.float32(label), header.id, header.id2) + bytes(s)  # type: ignore[arg-type]
+            label = np.asarray(label, dtype="<f4")
         return _LAYOUT.pack(label.size, 0, header.id, header.id2) + label.tobytes() + bytes(s)
-    except (struct.error, TypeError, ValueError) as error:
+    except (struct.error, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"pack(): {header} is no header: expected a number or an array of numbers as label, and ids "
                          f"from 0 to 2**64 - 1 ({error})") from None
 
@@ -167,7 +169,9 @@ def unpack_img(s: Union[bytes, bytearray, memoryview], iscolor: int = -1) -> tup
     require(iscolor in (-1, 0, 1), f"unpack_img(): iscolor must be -1, 0 or 1, got {iscolor!r}", AttributeValueError)
     cv2 = opencv("unpack_img()")
     header, content = unpack(s)
-    image = None
+    image, wrong = None, implausible(bytes(content))
+    if wrong:
+        raise FileFormatError(f"unpack_img(): record {header.id}: {wrong}")
     if len(content):
         try:
             image = cv2.imdecode(np.frombuffer(content, np.uint8), iscolor)

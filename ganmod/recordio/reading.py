@@ -1,15 +1,13 @@
 """Records as they lie in a file: made of payloads, read at any place, found again behind damage."""
 from __future__ import annotations
 
-import os
 import struct
-from typing import BinaryIO, Iterator, Optional, Union
+from typing import Iterator, Optional
 
+from .. import files
 from ..base import FileFormatError
 
 __all__ = ["RecordFile", "encoded"]
-
-Path = Union[str, "os.PathLike[str]"]
 
 _MAGIC = struct.pack("<I", 0xced7230a)
 _HEAD = struct.Struct("<4sI")
@@ -47,26 +45,24 @@ class RecordFile:
     Parameters
     ----------
     path : path
+        Or a URI, of which only what is asked for is fetched.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.name = os.fspath(path)
-        self._stream: BinaryIO = open(path, "rb", buffering=0)
-        self.size = os.fstat(self._stream.fileno()).st_size
+    def __init__(self, path: files.Path) -> None:
+        self._ranges = files.open_ranges(path)
+        self.name, self.size = self._ranges.name, self._ranges.size
 
     def close(self) -> None:
         """Close the file; once more does nothing."""
-        self._stream.close()
+        self._ranges.close()
 
     def bytes_at(self, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on; fewer only at the end of the file."""
-        found = os.pread(self._stream.fileno(), count, offset)
-        while found and len(found) < count:                # the system hands out 2 GiB at most
-            more = os.pread(self._stream.fileno(), count - len(found), offset + len(found))
-            if not more:
-                break
-            found += more
-        return found
+        return self._ranges.read(offset, count)
+
+    def expect(self, offset: int, count: int) -> None:
+        """Say that these bytes will be read next, so that they are fetched at once from elsewhere."""
+        self._ranges.expect(offset, count)
 
     def wrong(self, offset: int, message: str) -> FileFormatError:
         """The error to raise: the file, where in it, and `message`."""

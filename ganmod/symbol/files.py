@@ -18,6 +18,8 @@ DTYPE_NUMBERS = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.uin
 #: The numbers that files use for storage types.
 STORAGE_NUMBERS = {"default": 0, "row_sparse": 1, "csr": 2}
 _VERSION = ["int", 10901]
+_COUNTS = ("num_args", "num_outputs", "num_weights", "num_tensors", "num_arrays", "sections")
+_MOST_COUNTED = 1 << 16                                    # by the attributes of all nodes of a small file
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -85,10 +87,11 @@ def parse(text: bytes, where: str) -> list[Entry]:
     if not isinstance(graph, dict) or not isinstance(graph.get("nodes"), list) or not graph.get("heads"):
         raise FileFormatError(f"{where}: not a symbol: expected an object with 'nodes' and 'heads'")
     nodes: list[Node] = []
+    budget = _Budget(max(_MOST_COUNTED, len(text)))
     try:
         version = _version(graph)
         for row in graph["nodes"]:
-            nodes.append(_read_node(row, nodes, version))
+            nodes.append(_read_node(row, nodes, version, budget))
         return [_entry(e, nodes) for e in graph["heads"]]
     except MXNetError as error:
         raise FileFormatError(f"{where}: node {len(nodes)}: {error}") from None
@@ -102,7 +105,28 @@ def _version(graph: dict[str, Any]) -> int:
     return int(stated[1]) if stated else 800
 
 
-def _read_node(row: dict[str, Any], earlier: list[Node], version: int) -> Node:
+class _Budget:
+    """How many inputs and outputs attributes may still count: a few digits must not fill the memory with names."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, node: Node) -> None:
+        """Take off what the attributes of a node count.
+
+        Raises
+        ------
+        FileFormatError
+            If that is more than the whole file may.
+        """
+        for key in _COUNTS:
+            count = getattr(node.params, key, 0)
+            self.left -= count if isinstance(count, int) else 0
+            if self.left < 0:
+                raise FileFormatError(f"{node.name!r}: {key}={count} is more than a file of this size may count")
+
+
+def _read_node(row: dict[str, Any], earlier: list[Node], version: int, budget: _Budget) -> Node:
     """A node from its JSON object; ``param``, ``attr`` and ``attrs`` are the generations of one field."""
     attrs = {k: str(v) for field in ("param", "attr", "attrs") for k, v in (row.get(field) or {}).items()}
     op = None if row["op"] == "null" else ops.find(row["op"])
@@ -110,6 +134,7 @@ def _read_node(row: dict[str, Any], earlier: list[Node], version: int) -> Node:
     for_inputs = _upgrade(node, attrs, version)
     if op is None:
         return node
+    budget.spend(node)
     if version < 900 and node.inputs:                      # which listed no states, and not every argument
         node.inputs += [node.automatic_input(name) for name in node.input_names[len(node.inputs):]]
         node.initialize_inputs()
@@ -155,8 +180,9 @@ def _entry(row: list[int], nodes: list[Node]) -> Entry:
     number, index = int(row[0]), int(row[1])
     if not 0 <= number < len(nodes):
         raise IndexError(f"input {row} refers to node {number}, and there are {len(nodes)} before it")
-    if not 0 <= index < max(1, len(nodes[number].output_names)):
-        raise IndexError(f"input {row}: node {nodes[number].name!r} has {len(nodes[number].output_names)} outputs")
+    outputs = len(nodes[number].short_output_names)
+    if not 0 <= index < max(1, outputs):
+        raise IndexError(f"input {row}: node {nodes[number].name!r} has {outputs} outputs")
     return Entry(nodes[number], index, int(row[2]) if len(row) > 2 else 0)
 
 

@@ -81,7 +81,10 @@ def _declared_shape(node: Node, given: Known) -> Known:
     declared = node.attrs.get("__shape__")
     if not declared or complete(given):
         return given
-    shape = parser_for(Shape)(declared)
+    try:
+        shape = parser_for(Shape)(declared)
+    except ValueError as error:
+        raise ShapeError(f"variable {node.name!r}: __shape__ is {declared[:60]!r}; {error}") from None
     try:
         return unify(shape, given)
     except ValueError:

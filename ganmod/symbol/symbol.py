@@ -18,7 +18,7 @@ from ..base import (
     to_numpy_dtype,
     to_torch_dtype,
 )
-from ..files import write_atomically
+from ..files import reading, write_atomically
 from ..ops import registry as ops
 from ..ops.shapes import Known, complete
 from . import composing, files, inference
@@ -403,7 +403,7 @@ def load(fname: str) -> Symbol:
     """
     if not isinstance(fname, (str, os.PathLike)):
         raise TypeError(f"fname must be a path, got {fname!r}")
-    with open(fname, "rb") as stream:
+    with reading(fname) as stream:
         return Symbol(files.parse(stream.read(), str(fname)))
 
 

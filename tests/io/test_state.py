@@ -42,7 +42,8 @@ def batches(iterator, count):
 @pytest.mark.parametrize("make, settings", [
     (of_arrays, {}), (of_arrays, {"shuffle": True}), (of_arrays, {"shuffle": True, "last_batch_handle": "roll_over"}),
     (of_records, {}), (of_records, {"shuffle": True}), (of_records, {"shuffle": True, "round_batch": False}),
-    (of_records, {"shuffle": True, "prefetch_buffer": 1, "preprocess_threads": 1})], ids=str)
+    (of_records, {"shuffle": True, "prefetch_buffer": 1, "preprocess_threads": 1})],
+    ids=lambda value: getattr(value, "__name__", str(value)))
 @pytest.mark.parametrize("taken", [0, 1, 2, 3, 5, 7])
 def test_another_goes_on(records, make, settings, taken):
     np.random.seed(3)

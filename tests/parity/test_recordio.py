@@ -74,8 +74,30 @@ def test_across(oracle, tmp_path, rng):
     assert oracle.run(read_all, path=ours) == read_all(mx, np, theirs) == payloads
 
 
+def by_key(mx, np, paths, keys):
+    """Records by key, and where they end."""
+    record = mx.recordio.MXIndexedRecordIO(*paths, "r")
+    found = [record.read_idx(key) for key in keys]
+    record.close()
+    return {"found": found}
+
+
+def test_beyond_4_gib(compare, tmp_path):
+    """A file with a hole, which takes no room."""
+    paths = str(tmp_path / "a.idx"), str(tmp_path / "a.rec")
+    write_all(mx, np, paths[1], [b"far away", MAGIC + b"in parts" + MAGIC])
+    content, far = bytes_of(paths[1]), (5 << 30) + 4
+    with open(paths[1], "r+b") as stream:
+        stream.seek(far)
+        stream.write(content)
+    (tmp_path / "a.idx").write_text(f"0\t0\n1\t{far}\n2\t{far + 16}\n")
+    theirs = compare(by_key, {"paths": paths, "keys": [2, 0, 1]})
+    assert theirs["found"] == [MAGIC + b"in parts" + MAGIC, b"far away", b"far away"]
+
+
 LABELS = {"int": 4, "float": 4.5, "list": [1, 2], "tuple": (1, 2, 3), "array": np.arange(3), "one": [7.0],
-          "float64": np.float64(0.1), "float32": np.float32(0.1), "bool": True, "matrix": np.eye(2), "none": []}
+          "float64": np.float64(0.1), "float32": np.float32(0.1), "bool": True, "matrix": np.eye(2), "none": [],
+          "huge": 1e39, "huge ones": [1e39, -1e39, 1e-50]}
 
 
 def packed(mx, np, label, number, flag):
