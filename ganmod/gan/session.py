@@ -119,7 +119,7 @@ class Session:
 
     @staticmethod
     def _write_part(folder: pathlib.Path, name: str, part: Any) -> Any:
-        """Write a module's files; the state of anything else, and what several contexts have beyond the files' means."""
+        """Write a module's files; give the state of anything else, or what contexts have beyond the files' means."""
         if isinstance(part, MovingAverage):
             part = part.module
         if not isinstance(part, Module):
