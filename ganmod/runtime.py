@@ -1,6 +1,8 @@
 """``mx.runtime``: what this build can do."""
 from __future__ import annotations
 
+import importlib.util
+import platform
 from typing import Any, NamedTuple
 
 import torch
@@ -21,7 +23,7 @@ class Feature(NamedTuple):
 
 
 def feature_list() -> list[Feature]:
-    """The features that programs ask for, as torch has them.
+    """MXNet's features, as torch and this machine have them.
 
     >>> [f.name for f in feature_list()][:2]
     ['CUDA', 'CUDNN']
@@ -32,9 +34,14 @@ def feature_list() -> list[Feature]:
         "NCCL": cuda and torch.distributed.is_available() and torch.distributed.is_nccl_available(),
         "CUDA_RTC": False, "TENSORRT": False, "OPENMP": torch.backends.openmp.is_available(),
         "BLAS_MKL": torch.backends.mkl.is_available(), "LAPACK": torch._C.has_lapack,
-        "MKLDNN": torch.backends.mkldnn.is_available(), "OPENCV": False, "PROFILER": True,
+        "MKLDNN": torch.backends.mkldnn.is_available(), "OPENCV": importlib.util.find_spec("cv2"), "PROFILER": True,
         "DIST_KVSTORE": torch.distributed.is_available(), "INT64_TENSOR_SIZE": True, "SIGNAL_HANDLER": False,
         "DEBUG": False, "TVM_OP": False}
+    capability, x86 = torch.backends.cpu.get_cpu_capability(), platform.machine().lower() in ("x86_64", "amd64")
+    present.update(dict.fromkeys(("CPU_SSE", "CPU_SSE2", "CPU_SSE3", "CPU_SSE4_1", "CPU_SSE4_2"), x86),
+                   CPU_AVX=x86 and capability != "DEFAULT", CPU_AVX2=x86 and capability != "DEFAULT")
+    absent = "CPU_SSE4A SSE F16C JEMALLOC BLAS_OPEN BLAS_ATLAS BLAS_APPLE CAFFE CXX14"
+    present.update(dict.fromkeys(absent.split(), False))
     return [Feature(name, bool(enabled)) for name, enabled in present.items()]
 
 

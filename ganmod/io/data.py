@@ -107,7 +107,7 @@ class DataBatch:
         self.bucket_key, self.provide_data, self.provide_label = bucket_key, provide_data, provide_label
 
     def __str__(self) -> str:
-        shapes = [None if arrays is None else [a.shape for a in arrays] for arrays in (self.data, self.label)]
+        shapes = [[a.shape for a in arrays] if arrays else None for arrays in (self.data, self.label)]
         return f"{type(self).__name__}: data shapes: {shapes[0]} label shapes: {shapes[1]}"
 
     __repr__ = __str__

@@ -54,7 +54,7 @@ class FileIter(DataIter):
 
     def getlabel(self) -> list[NDArray]:
         """The labels of the current batch."""
-        return [NDArray(self._current()[1])]
+        return [array_of(self._current()[1])]
 
     def getpad(self) -> int:
         """How many samples at the end of the current batch only fill it up."""

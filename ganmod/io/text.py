@@ -49,7 +49,7 @@ class _TextIter(FileIter):
         desc, dtype = ((self.provide_data[0], self._dtype), (self.provide_label[0], self._label_dtype))[part]
         if source is None:
             return torch.zeros(desc.shape, dtype=dtype)
-        if part == 0 and isinstance(source, _Sparse):
+        if isinstance(source, _Sparse) and len(desc.shape) == 2:
             return source.compressed(index).to(dtype)
         return torch.from_numpy(source[index]).reshape(desc.shape).to(dtype)
 
@@ -189,7 +189,7 @@ class LibSVMIter(_TextIter):
 
 @dataclasses.dataclass
 class _Sparse:
-    """Rows of which only some numbers are kept; indexed by an array of row numbers they become dense, as labels are."""
+    """Rows of which only some numbers are kept; indexed by an array of row numbers they become dense."""
 
     starts: np.ndarray                                     # where the lines begin in the file, in bytes
     bounds: np.ndarray                                     # where in `columns` and `values` the rows begin, and the end

@@ -4,6 +4,8 @@ import warnings
 import pytest
 
 import ganmod
+
+import ganmod
 from ganmod.ops.fluent import METHODS
 
 from .oracle import here
@@ -205,3 +207,9 @@ def test_every_operator_method_is_there(oracle):
     def case(mx, np):
         return {"methods": [name for name in METHODS if hasattr(mx.sym.Symbol, name)]}
     assert set(oracle.run(case)["methods"]) <= set(dir(ganmod.sym.Symbol))
+
+
+def test_names_of_features(oracle):
+    def case(mx, np):
+        return sorted(mx.runtime.Features())
+    assert oracle.run(case) == case(ganmod, None)
