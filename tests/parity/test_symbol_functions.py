@@ -4,8 +4,6 @@ import warnings
 import pytest
 
 import ganmod
-
-import ganmod
 from ganmod.ops.fluent import METHODS
 
 from .oracle import here
