@@ -179,11 +179,12 @@ def test_a_network_learns_from_files(folder):
     random.seed(0)
     np.random.seed(0)
     mx.random.seed(0)
-    it = iterator(folder, batch_size=3, shuffle=True, mean=np.array([20.0] * 3), std=np.array([10.0] * 3))
+    settings = dict(batch_size=3, mean=np.array([20.0] * 3), std=np.array([10.0] * 3))
     net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3)
     module = mx.mod.Module(mx.sym.SoftmaxOutput(net, name="softmax"))
-    module.fit(mx.io.PrefetchingIter(it), num_epoch=60, optimizer_params={"learning_rate": 0.2})
-    assert module.score(it, "acc")[0][1] == 1.0
+    train = mx.io.PrefetchingIter(iterator(folder, shuffle=True, **settings))
+    module.fit(train, num_epoch=60, optimizer_params={"learning_rate": 0.2})
+    assert module.score(iterator(folder, **settings), "acc")[0][1] == 1.0
 
 
 # --- objects ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from ganmod.ops.registry import Operator
 
 MISDECLARED = ("_linspace",)                                    # MXNet itself takes num= and endpoint=, and no repeat=
 IGNORED = ("_np", "_backward", "_contrib_quant", "_sg_")           # families that are not ours to mirror
-OPERATORS = sorted({id(op): op for op in table().values()}.values(), key=lambda op: op.name)
+OPERATORS = sorted({id(op): op for op in table().values() if not op.name.startswith("_gan_")}.values(),
+                   key=lambda op: op.name)                         # MXNet has none for GANs alone
 
 
 def declared(mx, np):
