@@ -4,6 +4,7 @@ from . import (
                arithmetic,
                boxes,
                contrib,
+               control_flow,
                conv,
                creation,
                ctc,
@@ -40,8 +41,8 @@ from . import (
 )
 from .registry import Operator, find, operator, table
 
-__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "conv", "creation",
-           "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image", "indexing", "joining",
-           "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty", "pooling", "proposal", "random",
-           "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing", "spatial", "update",
-           "update_adaptive", "update_multi"]
+__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "control_flow",
+           "conv", "creation", "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image",
+           "indexing", "joining", "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty",
+           "pooling", "proposal", "random", "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing",
+           "spatial", "update", "update_adaptive", "update_multi"]
