@@ -64,6 +64,12 @@ def box_iou(lhs: Tensor, rhs: Tensor, *, format: Format = "corner") -> Tensor:
     return overlaps(*boxes).reshape(*lhs.shape[:-1], *rhs.shape[:-1])
 
 
+@box_iou.shapes
+def _(p, s):
+    if s.lhs and s.rhs:
+        s.output = (*s.lhs[:-1], *s.rhs[:-1])
+
+
 # --- encoding --------------------------------------------------------------------------------------------------------
 
 @operator("_contrib_box_encode", outputs=("output0", "output1"))
@@ -80,6 +86,12 @@ def box_encode(samples: Tensor, matches: Tensor, anchors: Tensor, refs: Tensor, 
     mask = (samples > 0.5)[..., None].expand(*samples.shape, 4)
     chosen = refs.gather(1, matches.long().clamp(0, refs.shape[1] - 1)[..., None].expand(*matches.shape, 4))
     return torch.where(mask, (offsets(anchors, chosen) - means) / stds, 0), mask.to(anchors.dtype)
+
+
+@box_encode.shapes
+def _(p, s):
+    s.same(("anchors", "output0", "output1"))
+    s.means = s.stds = (4,)
 
 
 @operator("_contrib_box_decode")

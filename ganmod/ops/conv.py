@@ -173,8 +173,9 @@ def _(p, s):
     if s.data:
         s.weight = _shape(_channels(s.data, p.layout), share, p.kernel, p.layout)
         known = _spatial(s.data, p.layout)
-        sizes = p.target_shape if any(p.target_shape) else (0,) * len(known)
-        if all(known):
+        if any(p.target_shape) and not all(known):
+            sizes = p.target_shape
+        else:
             pads, adjustments = _adjusted(p, known)
             sizes = tuple(transposed_window(*z) for z in zip(known, p.kernel, p.stride, pads, p.dilate, adjustments))
         s.output = _shape(s.data[0], p.num_filter, sizes, p.layout)

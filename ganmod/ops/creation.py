@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 import math
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 from torch import Tensor
 
 from ..base import AttributeValueError, require
 from .attributes import DType, Shape
-from .registry import operator
+from .registry import Operator, Params, operator
+from .shapes import product
 
 __all__ = ["arange_length"]
 
@@ -52,11 +53,31 @@ def arange_length(start: float, stop: float, step: float) -> int:
     return math.ceil((stop - start) / step)
 
 
-@operator("_arange")
+class _Range(Operator):
+    """``_arange``, which with `infer_range` and without a stop is as long as its use wants it."""
+
+    def is_open(self, params: Params) -> bool:
+        return params.infer_range and params.stop is None
+
+    def with_shape(self, params: Params, shape: tuple[int, ...]) -> Params:
+        made = Params(**vars(params))
+        made.stop, made.used = params.start + params.step * (-(-product(shape) // params.repeat) - 0.5), shape
+        return made
+
+    def run(self, inputs: Sequence[Tensor], params: Params, training: bool = False) \
+            -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        settings = dict(vars(params))
+        shape = settings.pop("used", None)
+        made = self.function(**settings)
+        return (made if shape is None else made[:product(shape)].reshape(shape),), {}
+
+
+@operator("_arange", kind=_Range)
 def arange(*, start: float, stop: Optional[float] = None, step: float = 1.0, repeat: int = 1,
            infer_range: bool = False, ctx: str = "", dtype: DType = torch.float32) -> Tensor:
     """``start, start + step, …`` before `stop`, each `repeat` times; a single number is the stop, and 0 the start.
 
+    With `infer_range` and without a stop, a symbol begins at `start` and is as long as where it is used says.
     For whole-number dtypes, start and step are rounded towards zero first.
     """
     require(dtype is not torch.bool, "_arange: dtype must be of numbers, got bool", AttributeValueError)
@@ -71,6 +92,8 @@ def arange(*, start: float, stop: Optional[float] = None, step: float = 1.0, rep
 
 @arange.shapes
 def _(p, s):
+    if arange.is_open(p):
+        return
     start, stop = (0.0, p.start) if p.stop is None else (p.start, p.stop)
     s.output = (arange_length(start, stop, p.step) * p.repeat,)
 

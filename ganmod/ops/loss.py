@@ -54,8 +54,10 @@ def _(p, s):
             s.label = (s.data[0], product(s.data[2:]))
         else:
             s.label = s.data[:-1]
-    elif s.label and s.data and s.label[0]:
+    elif s.label and s.data:
         s.data = (s.label[0], *s.data[1:])
+        if len(s.label) == len(s.data) - 1 and not p.multi_output:
+            s.label = s.data[:-1]
 
 
 @softmax_output.backward
@@ -98,6 +100,12 @@ def _(p, s):
     s.output = (1,)
     if s.data:
         s.label = s.data[:1]
+
+
+@softmax_cross_entropy.dtypes
+def _(p, types):
+    types["data"] = types["output"] = types["data"] or types["output"]
+    types["label"] = types["label"] or types["data"]
 
 
 # --- regression ------------------------------------------------------------------------------------------------------
@@ -201,7 +209,7 @@ def svm_output(data: Tensor, label: Tensor, *, margin: float = 1.0, regularizati
 @svm_output.shapes
 def _(p, s):
     s.same(("data", "output"))
-    if s.data and s.label is None:
+    if s.data and (s.label is None or len(s.label) == 1):
         s.label = s.data[:1]
 
 

@@ -134,6 +134,8 @@ def _(p, s):
     s.same(("data", "output"))
     if s.data:
         s.gamma = s.beta = (s.data[p.axis],)
+        for name in s.outputs[1:]:
+            s[name] = (*s.data[:p.axis], 1, *s.data[p.axis:][1:])
 
 
 @operator("InstanceNorm", hidden=2)

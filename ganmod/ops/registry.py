@@ -243,6 +243,14 @@ class Operator:
         """Whether the gradient does not depend on the head gradient."""
         return self._loss(params) if callable(self._loss) else bool(self._loss)
 
+    def is_open(self, params: Params) -> bool:
+        """Whether the shape of what it creates, or part of it, is left to follow from where that is used."""
+        return not self.inputs and "shape" in self.attributes and (not params.shape or 0 in params.shape)
+
+    def with_shape(self, params: Params, shape: tuple[int, ...]) -> Params:
+        """The parameters for a shape that was left open and is known now."""
+        return Params(**{**vars(params), "shape": shape})
+
     def is_aux(self, name: str, params: Optional[Params] = None) -> bool:
         """Whether the input `name` is an auxiliary state; a Python operator's `params` tell."""
         return any(i.aux for i in self.inputs if i.name == name)

@@ -113,7 +113,7 @@ def _visit_shapes(node: Node, known: dict[Slot, Known], dtypes: dict[Slot, Dtype
         except (ValueError, IndexError) as error:
             raise ShapeError(f"{table.node}: {error}; given {_listing(table)}") from error
     known_inputs = node.traceable and all(complete(table[n]) for n in table.inputs)
-    from_use = not table.inputs and "shape" in node.op.attributes    # zeros((0, 3)) becomes what it is added to
+    from_use = not table.inputs and node.op.is_open(node.params)     # zeros((0, 3)) becomes what it is added to
     if known_inputs and not from_use and not all(complete(table[n]) for n in table.outputs):
         _run_on_meta(node, table, [dtypes.get(slot) for slot in slots])
     for slot, name in zip(slots, names):

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ..base import MXNetError, ShapeError
-from ..ops import registry as ops
 from ..ops.control_flow import Dtype, Subgraph
 from ..ops.shapes import Known, complete
 from .graph import Entry, Node, auxiliary, topological, without_casts
@@ -23,9 +22,7 @@ Shapes = Mapping[tuple[int, int], Known]
 
 def is_shapeless(node: Node) -> bool:
     """Whether it is an operator without inputs whose shape, or part of it, follows from where its output is used."""
-    if node.inputs or node.op is None or "shape" not in node.op.attributes:
-        return False
-    return not node.params.shape or 0 in node.params.shape
+    return node.op is not None and not node.inputs and node.op.is_open(node.params)
 
 
 def run_node(node: Node, inputs: Sequence[Tensor], training: bool, shapes: Shapes) \
@@ -40,7 +37,8 @@ def run_node(node: Node, inputs: Sequence[Tensor], training: bool, shapes: Shape
         shape = shapes[id(node), 0]
         if not complete(shape):
             raise ShapeError(f"operator {node.op.name} {node.name!r}: its shape {shape} does not follow from its use")
-        params = ops.Params(**{**vars(params), "shape": shape})
+        assert shape is not None
+        params = node.op.with_shape(params, shape)
     try:
         return node.op.run(inputs, params, training)
     except MXNetError:
