@@ -66,6 +66,36 @@ def test_strides_do_not_matter(row: Row):
         torch.testing.assert_close(strided, plain, equal_nan=True)
 
 
+# What has no meaning without elements along the first axis, or has a number of them in its attributes: the largest of
+# none, the first of none, statistics of a batch of none, a part of none, a matrix that is square.
+NEEDING_ELEMENTS = set("""
+    softmax _contrib_index_copy _contrib_boolean_mask _contrib_interleaved_matmul_selfatt_valatt
+    _contrib_interleaved_matmul_encdec_valatt _contrib_bipartite_matching GroupNorm _contrib_MultiBoxTarget
+    _contrib_Proposal _contrib_MultiProposal _image_normalize _image_resize _image_crop take pick gather_nd scatter_nd
+    topk _ravel_multi_index SequenceLast Deconvolution BatchNorm BatchNorm_v1 _linalg_gemm2 _linalg_trmm _linalg_trsm
+    _linalg_potrf _linalg_potri _linalg_syevd _linalg_inverse _linalg_det _linalg_slogdet _linalg_extracttrian dot
+    Reshape reshape_like squeeze slice_axis slice_like _slice_assign _split_v2 broadcast_to broadcast_axis
+    broadcast_like _contrib_quantize_v2 _contrib_RROIAlign _contrib_DeformablePSROIPooling max min argmax argmin RNN
+    ROIPooling _contrib_ROIAlign col2im CTCLoss _contrib_SyncBatchNorm _contrib_BatchNormWithReLU
+    _contrib_DeformableConvolution _contrib_ModulatedDeformableConvolution _contrib_PSROIPooling
+""".split())
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.inputs and find(row.op).name not in NEEDING_ELEMENTS],
+                         ids=str)
+@pytest.mark.filterwarnings("ignore:var_mean")
+def test_nothing_along_the_first_axis(row: Row):
+    """Arrays without elements give arrays of the shapes and dtypes that follow."""
+    inputs = tensors(row, row.dtypes[0])
+    size = inputs[0].shape[0] if inputs[0].dim() else None
+    empty = [tensor[:0] if tensor.dim() and tensor.shape[0] == size else tensor for tensor in inputs]
+    op, params = parsed(row)
+    with torch.device("meta"):
+        shadow = op.run([tensor.to("meta") for tensor in empty], params, training=row.train)[0]
+    for one, other in zip(outputs(row, empty), shadow):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.derivative and "float64" in row.dtypes], ids=str)
 def test_gradient_is_the_derivative(row: Row):
     op, params = parsed(row)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..base import ShapeError, require
 from .registry import operator
+from .shapes import product
 
 __all__ = ["overlaps", "kept", "pairs", "to_corners", "to_centers", "offsets"]
 
@@ -166,7 +167,7 @@ def box_nms(data: Tensor, *, overlap_thresh: float = 0.5, valid_thresh: float = 
     >>> mx.nd.contrib.box_nms(rows).asnumpy()[:, 1].tolist()
     [0.75, 0.25, -1.0]
     """
-    rows = data.reshape(-1, *data.shape[-2:])
+    rows = data.reshape(product(data.shape[:-2]), *data.shape[-2:])
     scores, boxes = rows[..., score_index].detach(), rows[..., coord_start:coord_start + 4].detach()
     valid = scores > valid_thresh
     kinds = rows[..., id_index].detach() if id_index >= 0 else torch.zeros_like(scores)
@@ -231,7 +232,7 @@ def bipartite_matching(data: Tensor, *, is_ascend: bool = False, threshold: floa
     With topk > 0, topk + 1 pairs are made at most, as in MXNet. No gradient.
     """
     require(data.dim() >= 2, f"bipartite_matching: data {tuple(data.shape)} must have 2 axes or more", ShapeError)
-    scores = data.detach().reshape(-1, *data.shape[-2:])
+    scores = data.detach().reshape(product(data.shape[:-2]), *data.shape[-2:])
     sign = -1 if is_ascend else 1
     found = pairs(scores * sign, threshold * sign, topk + 1 if topk > 0 else max(data.shape[-2:]))
     hit = found[..., None] == torch.arange(data.shape[-1], device=data.device)

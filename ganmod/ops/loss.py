@@ -22,10 +22,10 @@ Normalization = Literal["null", "batch", "valid"]
 def _as_classes(data: Tensor, p: Params) -> Tensor:
     """`data` as (N, classes, positions), a view."""
     if p.multi_output:
-        return data.reshape(data.shape[0], data.shape[1], -1)
+        return data.flatten(2) if data.dim() > 2 else data[..., None]
     if p.preserve_shape:
-        return data.reshape(-1, data.shape[-1], 1)
-    return data.reshape(data.shape[0], -1, 1)
+        return data.reshape(product(data.shape[:-1]), data.shape[-1], 1)
+    return data.flatten(1)[..., None]
 
 
 @operator("SoftmaxOutput", "Softmax", loss=lambda p: not p.out_grad)

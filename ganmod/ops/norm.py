@@ -164,7 +164,7 @@ def group_norm(data: Tensor, gamma: Tensor, beta: Tensor, *, num_groups: int = 1
     Shapes: data (N, C, ...), gamma and beta (num_groups,), as MXNet has them -> as data; with output_mean_var also mean
     and standard deviation (N, num_groups).
     """
-    grouped = data.reshape(data.shape[0], num_groups, -1)
+    grouped = data.flatten(1).unflatten(1, (num_groups, -1))
     normal, mean, std = _standardised(grouped, [2], eps)
     out = (normal * gamma.reshape(1, -1, 1) + beta.reshape(1, -1, 1)).reshape(data.shape)
     return (out, mean.squeeze(2), std.squeeze(2)) if output_mean_var else (out,)
