@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 
 import numpy as np
 import pytest
 import torch
 
+import ganmod
 from ganmod.ops import find, table
 from ganmod.ops.registry import Operator
+from tests.parity import report
 from tests.parity.rows import Row, every_row
 
 ROWS = every_row()
@@ -137,7 +140,21 @@ def test_shapes_are_known_without_values(row: Row):
 
 @pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.name)
 def test_every_operator_says_what_it_does(op: Operator):
-    assert op.__doc__ and op.__doc__.strip().endswith(tuple(".]:)`'0123456789"))
+    """In words, with the shapes of what goes in and out, and a line for each attribute that words or line explain."""
+    words = op.function.__doc__
+    assert words and words.strip().endswith(tuple(".]:)`'0123456789"))
+    assert re.search(r"Shapes?\b|shape", words), "the shapes of inputs and outputs"
+    for name, attribute in op.attributes.items():
+        line = re.search(rf"^{name} : (.+)$", op.__doc__, re.MULTILINE)
+        assert line, f"no line for {name}"
+        assert attribute.required or f"default {attribute.default!r}".removeprefix("default torch.")[-4:] in line[1]
+        assert re.search(rf"\b{name}\b", words) or ": " in line[1] or "{" in line[1], f"{name} is not explained"
+
+
+def test_help_shows_an_operators_own_words():
+    for name, words in (("Custom", "of one's own"), ("FullyConnected", "num_hidden : int"), ("Dropout", "p : float")):
+        assert words in getattr(ganmod.nd, name).__doc__ and words in getattr(ganmod.sym, name).__doc__
+    assert "no_bias: bool = False" in str(inspect.signature(ganmod.nd.FullyConnected))
 
 
 # Random operators, those written in Python, those with subgraphs, and those that MXNet has on GPUs only have tests of
@@ -150,3 +167,22 @@ def test_every_operator_has_a_row():
     tried = {find(row.op).name for row in ROWS} | ELSEWHERE
     missing = [op.name for op in OPERATORS if op.name not in tried and not op.name.startswith(("_random", "_sample"))]
     assert not missing, f"no row in tests/parity/cases_*.py for {', '.join(missing)}"
+
+
+def test_the_page_lists_every_operator():
+    """docs/operators.md has a line with all names of each operator; `python -m tests.parity.report` writes it."""
+    page = report.PAGE.read_text()
+    listed = {cells[1].strip(): cells for cells in (line.split("|") for line in page.splitlines())
+              if len(cells) == 8 and cells[1].startswith(" `")}
+    assert set(listed) == {f"`{op.name}`" for op in OPERATORS}
+    for op in OPERATORS:
+        assert listed[f"`{op.name}`"][2].strip() == ", ".join(f"`{alias}`" for alias in op.aliases)
+        tried = listed[f"`{op.name}`"][3].strip().isdigit() or listed[f"`{op.name}`"][6].strip()
+        assert tried, f"{op.name} has neither cases nor a remark on where it is tested"
+
+
+def test_errors_of_the_page():
+    theirs = {"a": [np.array([1.0, 200.0, np.nan]), np.array([3])], "b": np.array([np.inf, 0.5])}
+    ours = {"a": [np.array([1.0, 202.0, np.nan]), np.array([3])], "b": np.array([np.inf, 0.5])}
+    assert report.error(theirs, ours) == pytest.approx(0.01)
+    assert report.number(0.0123) == "1.2e-2" and report.number(0) == "0"

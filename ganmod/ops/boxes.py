@@ -100,8 +100,8 @@ def box_decode(data: Tensor, anchors: Tensor, *, std0: float = 1.0, std1: float 
                std3: float = 1.0, clip: float = -1.0, format: Format = "center") -> Tensor:
     """Boxes from anchors and predicted offsets; the inverse of :func:`box_encode` with means of 0.
 
-    Shapes: data (B, N, 4), anchors (1, N, 4) in `format` -> corners (B, N, 4). std0 to std3 scale the four offsets;
-    clip, if positive, bounds the logarithms of the size ratios. No gradient.
+    Shapes: data (B, N, 4), anchors (1, N, 4) in `format` -> corners (B, N, 4). std0, std1, std2, std3 scale the
+    offsets; clip, if positive, bounds the logarithms of the size ratios. No gradient.
     """
     data, anchors = data.detach(), anchors.detach()
     base = to_centers(anchors) if format == "corner" else anchors

@@ -119,7 +119,7 @@ def convolution_v1(data: Tensor, weight: Tensor, bias: Optional[Tensor] = None, 
                    dilate: Shape = (), pad: Shape = (), num_filter: int, num_group: int = 1, workspace: int = 1024,
                    no_bias: bool = False, cudnn_tune: Tune = None, cudnn_off: bool = False,
                    layout: Layout = None) -> Tensor:
-    """The first version of :func:`Convolution`, which old files name; the numbers are the same."""
+    """The first version of :func:`Convolution`, which old files name; the shapes and numbers are the same."""
     return convolution.function(data, weight, bias, kernel=kernel, stride=stride, dilate=dilate, pad=pad,
                                 num_filter=num_filter, num_group=num_group, layout=layout)
 

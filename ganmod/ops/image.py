@@ -270,7 +270,9 @@ def _check_jitter(p: Params) -> None:
 def random_color_jitter(data: Tensor, *, brightness: float, contrast: float, saturation: float, hue: float) -> Tensor:
     """Brightness, contrast, saturation and hue changed at random, one after the other in a random order.
 
-    The first three by factors uniform between 1 - a and 1 + a, a being the attribute; the hue by -a to a turns.
+    The first three by factors uniform between 1 - a and 1 + a, a being `brightness`, `contrast` or `saturation`; the
+    hue by -`hue` to `hue` turns.
+
     Shapes: data (H, W, C), 1 or 3 channels -> the same.
     """
     ranges = {"brightness": (1 - brightness, 1 + brightness), "contrast": (1 - contrast, 1 + contrast),

@@ -407,7 +407,7 @@ def _(p, s):
 
 @operator("_linalg_maketrian", "linalg_maketrian")
 def maketrian(A: Tensor, *, offset: int = 0, lower: bool = True) -> Tensor:
-    """Triangular matrices from their elements; the inverse of `extracttrian`.
+    """Triangular matrices, with offset 0 `lower` ones or not, from their elements; the inverse of `extracttrian`.
 
     Shapes: A (..., K * (K + 1) / 2) -> (..., N, N), where N = K + abs(offset).
 

@@ -201,6 +201,9 @@ def svm_output(data: Tensor, label: Tensor, *, margin: float = 1.0, regularizati
                use_linear: bool = False) -> Tensor:
     """The identity, with the gradient of a multi-class hinge loss (squared unless use_linear; Tang 2013).
 
+    The loss of a score is what it lacks to `margin`, above it for the label's class and below its negative for others,
+    times regularization_coefficient.
+
     Shapes: data (N, K), label (N,) of class numbers -> (N, K).
     """
     return data.clone()

@@ -84,7 +84,7 @@ def batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, movi
 def batch_norm_v1(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, moving_var: Aux, *, eps: float = 1e-3,
                   momentum: float = 0.9, fix_gamma: bool = True, use_global_stats: bool = False,
                   output_mean_var: bool = False, training: Training = False) -> tuple[Tensor, ...]:
-    """The first version of :func:`BatchNorm`, which old files name: the same with the channels at axis 1."""
+    """The first version of :func:`BatchNorm`, which old files name: shapes and all are the same, channels at axis 1."""
     p = Params(eps=eps, momentum=momentum, fix_gamma=fix_gamma, use_global_stats=use_global_stats,
                output_mean_var=output_mean_var, axis=1)
     return _batch_norm(data, gamma, beta, moving_mean, moving_var, p, bool(training))

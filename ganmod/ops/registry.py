@@ -19,6 +19,7 @@ from torch import Tensor
 from .. import base
 from ..base import AttributeValueError, InputError
 from .attributes import Parser, describe, parser_for
+from .documentation import with_attributes
 from .shapes import ShapeTable
 
 __all__ = ["Aux", "Index", "Training", "Attribute", "Input", "Operator", "operator", "find", "lookup", "table",
@@ -348,7 +349,10 @@ class Operator:
 
     @property
     def __doc__(self) -> Optional[str]:  # type: ignore[override]
-        return self.function.__doc__
+        return with_attributes(self.function.__doc__, self.attributes)
+
+    def __init_subclass__(cls) -> None:
+        setattr(cls, "__doc__", Operator.__dict__["__doc__"])  # noqa: B010  a class's own would hide its operators'
 
     def __repr__(self) -> str:
         return f"<Operator {self.name}({', '.join(self.positional)})>"

@@ -43,8 +43,7 @@ COND = {
     "else": "lambda F, d, s, w: (F.contrib.cond(F.sum(w) < 0, lambda: s * w, lambda: F.sin(s) - w), [])",
     "several": "lambda F, d, s, w: (F.contrib.cond(F.sum(s * w), lambda: [s * w, s], lambda: [s - w, w]), [])",
 }
-# MXNet's process gives no gradient for these symbols, or, where a step has one output twice or a branch several outputs,
-# a wrong one.
+# MXNet gives no gradient of these symbols, or, where a step has one output twice or a branch several, a wrong one.
 FAILING = ("lists", "inner", "no outputs", "twice", "several")
 ALL = {**FOREACH, **WHILE, **COND}
 
