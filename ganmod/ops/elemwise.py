@@ -5,8 +5,10 @@ import math
 from typing import Any, Callable, Optional
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ..base import AttributeValueError, require
 from .attributes import DType
 from .registry import Index, Operator, elementwise, operator
 
@@ -152,10 +154,8 @@ def smooth_l1(data: Tensor, *, scalar: float = 1.0) -> Tensor:
 
     Shapes: data (any shape) -> the same.
     """
-    def function(x: Tensor) -> Tensor:
-        square = scalar * scalar
-        return torch.where(x.abs() < 1 / square, 0.5 * square * x * x, x.abs() - 0.5 / square)
-    return real(function)(data)
+    require(scalar != 0, "smooth_l1: scalar must not be 0", AttributeValueError)
+    return real(lambda x: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=scalar ** -2))(data)
 
 
 @operator("Cast", "cast", shapes=elementwise)

@@ -42,8 +42,9 @@ def softmax_output(data: Tensor, label: Tensor, *, grad_scale: float = 1.0, igno
     labels that count (``'valid'``). With use_ignore, labels equal to ignore_label have no gradient. smooth_alpha takes
     that share of the target and spreads it over the other classes. With out_grad the head gradient is a factor.
     """
-    p = Params(multi_output=multi_output, preserve_shape=preserve_shape)
-    return torch.softmax(_as_classes(data, p), 1).reshape(data.shape)
+    if multi_output:
+        return torch.softmax(data, 1)
+    return torch.softmax(data if preserve_shape else data.flatten(1), -1).reshape(data.shape)
 
 
 @softmax_output.shapes
