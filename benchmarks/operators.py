@@ -195,8 +195,8 @@ def main() -> None:
     more = [found["small"]["ganmod"] - found["small"]["torch"] for found in result.values()]
     ratios = [found["large"]["ratio"] for found in result.values()]
     print(f"\n{len(result)} operators: {statistics.median(more):.1f} microseconds more on small arrays (median; "
-          f"{max(more):.1f} at most), {statistics.median(ratios):.2f} times torch's time on large ones ({max(ratios):.2f} "
-          f"at most); load {os.getloadavg()[0]:.1f}")
+          f"{max(more):.1f} at most), {statistics.median(ratios):.2f} times torch's time on large ones (median; "
+          f"{max(ratios):.2f} at most); load {os.getloadavg()[0]:.1f}")
     if options.json:
         options.json.write_text(json.dumps(result, indent=1))
 

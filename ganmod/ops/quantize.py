@@ -11,7 +11,7 @@ from typing import Any, Literal, Optional
 import torch
 from torch import Tensor
 
-from ..base import ShapeError, dtype_name
+from ..base import ShapeError, dtype_name, require
 from .registry import Params, operator
 from .shapes import ShapeTable
 
@@ -31,6 +31,7 @@ def _chosen(p: Params) -> torch.dtype:
 
 def _quantized(data: Tensor, low: Tensor, high: Tensor, dtype: torch.dtype, levels: float) \
         -> tuple[Tensor, Tensor, Tensor]:
+    require(data.is_floating_point(), f"quantize: data must be float32, got {dtype_name(data.dtype)}", ShapeError)
     data, low, high = data.detach(), low.detach().reshape(1), high.detach().reshape(1)
     largest = torch.maximum(low.abs(), high.abs())
     ends = torch.iinfo(dtype)

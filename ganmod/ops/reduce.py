@@ -134,12 +134,17 @@ def _(p, types):
 
 @operator("moments", outputs=("output0", "output1"))
 def moments(data: Tensor, *, axes: Optional[Shape] = None, keepdims: bool = False) -> tuple[Tensor, Tensor]:
-    """Mean and variance (the mean square distance from the mean) over `axes`.
+    """Mean and variance (the mean square distance from the mean) over `axes`; of whole numbers both are truncated.
 
     Shapes: data (any shape) -> twice without those axes, or with size 1 there if `keepdims`; (1,) if none is left.
     """
     chosen = reduced_axes(axes, False, data.dim(), "moments")
     kept = reduced_shape(data.shape, chosen, keepdims)
+    if not data.is_floating_point():
+        exact = data.double()
+        mean = exact.mean(chosen, keepdim=True).trunc()
+        spread = (exact - mean).square().mean(chosen, keepdim=True)
+        return mean.reshape(kept).to(data.dtype), spread.reshape(kept).to(data.dtype)
     mean = data.mean(chosen, keepdim=True)
     return mean.reshape(kept), (data - mean).square().mean(chosen, keepdim=True).reshape(kept)
 

@@ -13,6 +13,7 @@ ELEMENTS = [
     Row("_contrib_quadratic", [(2, 3)], dict(a=1.5, b=-2.0, c=0.5)), Row("_contrib_quadratic", [(2, 3)]),
     Row("_contrib_quadratic", [whole(-5, 5, 2, 3)], dict(a=1.5, b=2.0, c=0.5), dtypes=("int32",)),
     Row("_contrib_div_sqrt_dim", [(2, 3, 5)]), Row("_contrib_div_sqrt_dim", [(4,)]),
+    Row("_contrib_div_sqrt_dim", [whole(-9, 10, 3, 5)], dtypes=("int32", "int8")),
     Row("_contrib_gradientmultiplier", [(2, 3)], dict(scalar=-0.5), **STRAIGHT),
     Row("_contrib_gradientmultiplier", [(2, 3)]),
     Row("_contrib_sign_ste", [HALVES], **STRAIGHT), Row("_contrib_round_ste", [HALVES], **STRAIGHT),
