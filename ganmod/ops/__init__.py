@@ -14,6 +14,7 @@ from . import (
                density,
                elemwise,
                expanding,
+               hawkes,
                image,
                indexing,
                joining,
@@ -45,7 +46,7 @@ from . import (
 from .registry import Operator, find, operator, table
 
 __all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "control_flow",
-           "conv", "creation", "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image",
-           "indexing", "joining", "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty",
+           "conv", "creation", "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "hawkes",
+           "image", "indexing", "joining", "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty",
            "pooling", "proposal", "quantize", "random", "reduce", "resizing", "rnn", "roi", "roi_turned", "sequence",
            "shaping", "slicing", "spatial", "spectral", "update", "update_adaptive", "update_multi"]

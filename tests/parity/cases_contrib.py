@@ -1,5 +1,5 @@
 """Smaller operators of ``contrib``, products for attention, histograms."""
-from tests.parity.rows import Row, given, whole
+from tests.parity.rows import Row, between, given, whole
 
 PLAIN = dict(grad=False, derivative=False)
 STRAIGHT = dict(derivative=False, why="the gradient is not the derivative")
@@ -51,4 +51,10 @@ REST = [
     Row("cast_storage", [(2, 3)], dict(stype="default")),
 ]
 
-ROWS = ELEMENTS + INDICES + ATTENTION + REST
+EVENTS = [
+    Row("_contrib_hawkesll", [between(0.2, 1, 2, 3), between(0.1, 0.9, 3), between(0.5, 2, 3), between(0.1, 1, 2, 3),
+                              between(0.1, 1, 2, 4), whole(0, 3, 2, 4, dtype="int32"), given([4.0, 3.0]),
+                              given([5.0, 6.0])], derivative=False, dtypes=("float32",), rtol=1e-4,
+        atol=1e-5, grad=False, why="sums over the events; gradients, of the rates alone, in test_contrib.py"),
+]
+ROWS = ELEMENTS + INDICES + ATTENTION + REST + EVENTS

@@ -107,3 +107,19 @@ def test_operators_by_their_public_names(compare):
                 "sym": mx.sym.op.Activation(mx.sym.Variable("x"), act_type="relu", name="a").list_outputs(),
                 "private": hasattr(mx.sym.op, "_plus_scalar"), "listed": "Convolution" in dir(mx.nd.op)}
     compare(case)
+
+
+def test_gradients_of_a_likelihood_of_events(compare):
+    def case(mx, np):
+        rng = np.random.RandomState(0)
+        arrays = [mx.nd.array(value) for value in (rng.rand(2, 3), rng.rand(3), rng.rand(3) + 0.5, rng.rand(2, 3),
+                                                   rng.rand(2, 4))]
+        for array in arrays[:3]:
+            array.attach_grad()
+        with mx.autograd.record():
+            total, _ = mx.nd.contrib.hawkesll(*arrays, mx.nd.array([[0, 2, 2, 1], [1, 1, 0, 0]], dtype="int32"),
+                                              mx.nd.array([4, 3]), mx.nd.array([5, 6]))
+            loss = (total * mx.nd.array([1, 2])).sum()
+        loss.backward()
+        return [array.grad for array in arrays[:3]]
+    compare(case, rtol=1e-4, atol=1e-5)

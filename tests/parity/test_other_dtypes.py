@@ -1,4 +1,4 @@
-"""Every operator on half precision and on whole numbers: where MXNet takes them, so does ganmod, with the same results."""
+"""Every operator on half precision and on whole numbers: where MXNet takes them ganmod does, with the same results."""
 from __future__ import annotations
 
 import numpy as np
@@ -10,7 +10,7 @@ from tests.parity.oracle import MXNetRaised, here
 from tests.parity.rows import Row, every_row
 from tests.parity.test_operators import operator_case
 
-#: Attributes or lengths that do not fit these numbers, where MXNet reads beyond its arrays; and sums that it gets wrong.
+#: Attributes or lengths that do not fit these numbers, where MXNet reads beyond its arrays; sums it gets wrong.
 UNFIT = {("scatter_nd", "int32"), ("SequenceLast", "int32"), ("SequenceReverse", "int32"), ("Embedding", "float16"),
          ("norm", "int32"), ("_image_random_hue", "int32"), ("_contrib_index_copy", "int32")}
 
