@@ -135,9 +135,9 @@ def places(p: Params) -> tuple[int, ...]:
     return tuple(order.index(k) for k in range(len(order)))
 
 
-def _row(tensor: Tensor, k: int) -> Tensor:
-    """The k-th of the first axis; a number has shape (1,)."""
-    return tensor[k] if tensor.dim() > 1 else tensor[k:k + 1]
+def _rows(tensor: Tensor) -> tuple[Tensor, ...]:
+    """The parts along the first axis; a number has shape (1,)."""
+    return (tensor if tensor.dim() > 1 else tensor[:, None]).unbind()
 
 
 def _stacked(rows: list[Tensor], length: int) -> Tensor:
@@ -158,8 +158,8 @@ def _run_foreach(p: Params, inputs: list[Tensor], training: bool) -> tuple[list[
     current, length = list(inputs), steps.pop()
     rows: list[list[Tensor]] = [[] for _ in range(p.num_out_data)]
     replaced: dict[int, Tensor] = {}
-    for step in range(length):
-        current[:data] = [_row(t, step) for t in inputs[:data]]
+    for row_of_each in zip(*map(_rows, inputs[:data])):
+        current[:data] = row_of_each
         outputs, new = body.run([current[k] for k in place], training)
         for row, output in zip(rows, outputs):
             row.append(output)
@@ -175,8 +175,8 @@ def _run_foreach(p: Params, inputs: list[Tensor], training: bool) -> tuple[list[
 
 
 @operator("_foreach", kind=ControlFlow, parts=("remain_locs",), flow=_run_foreach)
-def foreach(*data: Tensor, num_args: int, num_outputs: int, num_out_data: int, in_data_locs: Shape,
-            in_state_locs: Shape, remain_locs: Shape = ()) -> Tensor:
+def foreach(*data: Tensor, num_args: int, num_outputs: int, num_out_data: int, in_state_locs: Shape,
+            in_data_locs: Shape, remain_locs: Shape) -> Tensor:
     """A subgraph run for each row of the data, which hands states on; see ``mx.sym.contrib.foreach``.
 
     The node's inputs are the data, the first states and what else the subgraph uses; `in_data_locs`, `in_state_locs`
