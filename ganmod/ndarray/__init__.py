@@ -3,6 +3,8 @@ import typing as _typing
 
 from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
+from . import contributed as _contributed
+from . import control_flow as _control_flow
 from . import methods as _methods
 from . import random, sparse
 from . import updates as _updates
@@ -20,5 +22,7 @@ if _typing.TYPE_CHECKING:
 _get = _namespaces.fill(globals(), _make_function)
 split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)
 _fluent.attach(NDArray, _get)
-for _name in _updates.__all__:
-    setattr(_get("contrib"), _name, getattr(_updates, _name))
+for _module in (_updates, _control_flow, _contributed):
+    for _name in _module.__all__:
+        setattr(_get("contrib"), _name, getattr(_module, _name))
+_get("contrib").uniform = random.uniform

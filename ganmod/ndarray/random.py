@@ -6,14 +6,16 @@ import functools
 from typing import Any, Callable, Optional, Sequence, Union
 
 from ..base import InputError, numeric_types
+from ..context import current_context
 from ..ops import registry as ops
 from ..ops.random import DISTRIBUTIONS, chosen
 from .creation import AnyContext, as_context
 from .ndarray import NDArray, invoke
 from .operators import make_function
 
-__all__ = ["uniform", "normal", "randn", "poisson", "exponential", "gamma", "multinomial", "negative_binomial",
-           "generalized_negative_binomial", "shuffle", "randint"] + [f"{name}_like" for name in DISTRIBUTIONS]
+__all__ = ["current_context", "uniform", "normal", "randn", "poisson", "exponential", "gamma", "multinomial",
+           "negative_binomial", "generalized_negative_binomial", "shuffle", "randint"] \
+    + [f"{name}_like" for name in DISTRIBUTIONS]
 
 Parameter = Union[float, NDArray]
 Shape = Union[int, Sequence[int], None]

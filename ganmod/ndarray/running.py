@@ -29,7 +29,7 @@ def run(op: ops.Operator, tensors: Sequence[Tensor], attributes: dict[str, Any])
     """
     params = op.parse(attributes)
     if len(tensors) > 1:
-        _check_inputs(op, params, tensors)
+        _check_once(op, params, tensors)
     try:
         results, replaced = op.run(tensors, params, training=recording.is_training())
     except (RuntimeError, IndexError) as error:
@@ -42,6 +42,21 @@ def run(op: ops.Operator, tensors: Sequence[Tensor], attributes: dict[str, Any])
         for name, value in replaced.items():
             storage.write(by_name[name], value)
     return [_own(r, tensors) for r in results]
+
+
+#: Inputs that were found to fit: their shapes and dtypes with the number of the parameters, which are kept alive here.
+_checked: dict[Any, Any] = {}
+
+
+def _check_once(op: ops.Operator, params: Any, tensors: Sequence[Tensor]) -> None:
+    """Check the inputs, unless ones of these shapes and dtypes were with the same parameters."""
+    key = (op.name, id(params), *[(t.shape, t.dtype) for t in tensors])
+    if key not in _checked:
+        _check_inputs(op, params, tensors)
+        if not op.user_code:                               # whose rules may change
+            if len(_checked) >= 4096:
+                _checked.clear()
+            _checked[key] = params
 
 
 def _check_inputs(op: ops.Operator, params: Any, tensors: Sequence[Tensor]) -> None:

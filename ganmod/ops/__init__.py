@@ -4,6 +4,7 @@ from . import (
                arithmetic,
                boxes,
                contrib,
+               control_flow,
                conv,
                creation,
                ctc,
@@ -13,6 +14,8 @@ from . import (
                density,
                elemwise,
                expanding,
+               fourier,
+               hawkes,
                image,
                indexing,
                joining,
@@ -25,11 +28,13 @@ from . import (
                penalty,
                pooling,
                proposal,
+               quantize,
                random,
                reduce,
                resizing,
                rnn,
                roi,
+               roi_turned,
                sequence,
                shaping,
                slicing,
@@ -42,8 +47,9 @@ from . import (
 )
 from .registry import Operator, find, operator, table
 
-__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "conv",
-           "creation", "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "image",
-           "indexing", "joining", "linalg", "loss", "matrix", "multibox", "norm", "norm_variants", "penalty",
-           "pooling", "proposal", "random", "reduce", "resizing", "rnn", "roi", "sequence", "shaping", "slicing",
-           "sparse", "spatial", "spectral", "update", "update_adaptive", "update_multi"]
+__all__ = ["Operator", "find", "operator", "table", "activation", "arithmetic", "boxes", "contrib", "control_flow",
+           "conv", "creation", "ctc", "custom", "deformable", "dense", "density", "elemwise", "expanding", "fourier",
+           "hawkes", "image", "indexing", "joining", "linalg", "loss", "matrix", "multibox", "norm", "norm_variants",
+           "penalty", "pooling", "proposal", "quantize", "random", "reduce", "resizing", "rnn", "roi", "roi_turned",
+           "sequence", "shaping", "slicing", "sparse", "spatial", "spectral", "update", "update_adaptive",
+           "update_multi"]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..base import ShapeError, require
 from .registry import operator
+from .shapes import product
 
 __all__ = ["overlaps", "kept", "pairs", "to_corners", "to_centers", "offsets"]
 
@@ -64,6 +65,12 @@ def box_iou(lhs: Tensor, rhs: Tensor, *, format: Format = "corner") -> Tensor:
     return overlaps(*boxes).reshape(*lhs.shape[:-1], *rhs.shape[:-1])
 
 
+@box_iou.shapes
+def _(p, s):
+    if s.lhs and s.rhs:
+        s.output = (*s.lhs[:-1], *s.rhs[:-1])
+
+
 # --- encoding --------------------------------------------------------------------------------------------------------
 
 @operator("_contrib_box_encode", outputs=("output0", "output1"))
@@ -82,13 +89,19 @@ def box_encode(samples: Tensor, matches: Tensor, anchors: Tensor, refs: Tensor, 
     return torch.where(mask, (offsets(anchors, chosen) - means) / stds, 0), mask.to(anchors.dtype)
 
 
+@box_encode.shapes
+def _(p, s):
+    s.same(("anchors", "output0", "output1"))
+    s.means = s.stds = (4,)
+
+
 @operator("_contrib_box_decode")
 def box_decode(data: Tensor, anchors: Tensor, *, std0: float = 1.0, std1: float = 1.0, std2: float = 1.0,
                std3: float = 1.0, clip: float = -1.0, format: Format = "center") -> Tensor:
     """Boxes from anchors and predicted offsets; the inverse of :func:`box_encode` with means of 0.
 
-    Shapes: data (B, N, 4), anchors (1, N, 4) in `format` -> corners (B, N, 4). std0 to std3 scale the four offsets;
-    clip, if positive, bounds the logarithms of the size ratios. No gradient.
+    Shapes: data (B, N, 4), anchors (1, N, 4) in `format` -> corners (B, N, 4). std0, std1, std2, std3 scale the
+    offsets; clip, if positive, bounds the logarithms of the size ratios. No gradient.
     """
     data, anchors = data.detach(), anchors.detach()
     base = to_centers(anchors) if format == "corner" else anchors
@@ -154,7 +167,7 @@ def box_nms(data: Tensor, *, overlap_thresh: float = 0.5, valid_thresh: float = 
     >>> mx.nd.contrib.box_nms(rows).asnumpy()[:, 1].tolist()
     [0.75, 0.25, -1.0]
     """
-    rows = data.reshape(-1, *data.shape[-2:])
+    rows = data.reshape(product(data.shape[:-2]), *data.shape[-2:])
     scores, boxes = rows[..., score_index].detach(), rows[..., coord_start:coord_start + 4].detach()
     valid = scores > valid_thresh
     kinds = rows[..., id_index].detach() if id_index >= 0 else torch.zeros_like(scores)
@@ -219,7 +232,7 @@ def bipartite_matching(data: Tensor, *, is_ascend: bool = False, threshold: floa
     With topk > 0, topk + 1 pairs are made at most, as in MXNet. No gradient.
     """
     require(data.dim() >= 2, f"bipartite_matching: data {tuple(data.shape)} must have 2 axes or more", ShapeError)
-    scores = data.detach().reshape(-1, *data.shape[-2:])
+    scores = data.detach().reshape(product(data.shape[:-2]), *data.shape[-2:])
     sign = -1 if is_ascend else 1
     found = pairs(scores * sign, threshold * sign, topk + 1 if topk > 0 else max(data.shape[-2:]))
     hit = found[..., None] == torch.arange(data.shape[-1], device=data.device)

@@ -36,9 +36,10 @@ def quadratic(data: Tensor, *, a: float = 0.0, b: float = 0.0, c: float = 0.0) -
 def div_sqrt_dim(data: Tensor) -> Tensor:
     """``data`` divided by the root of the size of its last axis, as attention scales its products.
 
-    Shapes: data (..., N) -> the same.
+    Shapes: data (..., N) -> the same. Whole numbers are divided by the whole part of the root, and truncated.
     """
-    return data / data.shape[-1] ** 0.5
+    root = data.shape[-1] ** 0.5
+    return data / root if data.is_floating_point() else torch.div(data, int(root), rounding_mode="trunc").to(data.dtype)
 
 
 @operator("_contrib_gradientmultiplier", shapes=elementwise)

@@ -119,7 +119,7 @@ def convolution_v1(data: Tensor, weight: Tensor, bias: Optional[Tensor] = None, 
                    dilate: Shape = (), pad: Shape = (), num_filter: int, num_group: int = 1, workspace: int = 1024,
                    no_bias: bool = False, cudnn_tune: Tune = None, cudnn_off: bool = False,
                    layout: Layout = None) -> Tensor:
-    """The first version of :func:`Convolution`, which old files name; the numbers are the same."""
+    """The first version of :func:`Convolution`, which old files name; the shapes and numbers are the same."""
     return convolution.function(data, weight, bias, kernel=kernel, stride=stride, dilate=dilate, pad=pad,
                                 num_filter=num_filter, num_group=num_group, layout=layout)
 
@@ -173,8 +173,9 @@ def _(p, s):
     if s.data:
         s.weight = _shape(_channels(s.data, p.layout), share, p.kernel, p.layout)
         known = _spatial(s.data, p.layout)
-        sizes = p.target_shape if any(p.target_shape) else (0,) * len(known)
-        if all(known):
+        if any(p.target_shape) and not all(known):
+            sizes = p.target_shape
+        else:
             pads, adjustments = _adjusted(p, known)
             sizes = tuple(transposed_window(*z) for z in zip(known, p.kernel, p.stride, pads, p.dilate, adjustments))
         s.output = _shape(s.data[0], p.num_filter, sizes, p.layout)

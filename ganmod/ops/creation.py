@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 import math
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 from torch import Tensor
 
 from ..base import AttributeValueError, require
 from .attributes import DType, Shape
-from .registry import operator
+from .registry import Operator, Params, operator
+from .shapes import product
 
 __all__ = ["arange_length"]
 
@@ -25,19 +26,28 @@ def _has_dtype(p, types):
 
 @operator("_zeros", shapes=_has_shape)
 def zeros(*, shape: Shape = (), ctx: str = "", dtype: DType = torch.float32) -> Tensor:
-    """Zeros of a shape; in a symbol, a size of 0 is unknown and follows from where the zeros are used."""
+    """Zeros; in a symbol, a size of 0 is unknown and follows from where the zeros are used.
+
+    Shapes: nothing -> `shape`.
+    """
     return torch.zeros(shape, dtype=dtype)
 
 
 @operator("_ones", shapes=_has_shape)
 def ones(*, shape: Shape = (), ctx: str = "", dtype: DType = torch.float32) -> Tensor:
-    """Ones of a shape; in a symbol, a size of 0 is unknown and follows from where the ones are used."""
+    """Ones; in a symbol, a size of 0 is unknown and follows from where the ones are used.
+
+    Shapes: nothing -> `shape`.
+    """
     return torch.ones(shape, dtype=dtype)
 
 
 @operator("_full", shapes=_has_shape)
 def full(*, shape: Shape = (), ctx: str = "", dtype: DType = torch.float32, value: float) -> Tensor:
-    """One number everywhere; it is rounded towards zero for whole-number dtypes."""
+    """The number `value` everywhere; it is rounded towards zero for whole-number dtypes.
+
+    Shapes: nothing -> `shape`.
+    """
     return torch.full(shape, value, dtype=torch.float64).to(dtype)
 
 
@@ -52,11 +62,33 @@ def arange_length(start: float, stop: float, step: float) -> int:
     return math.ceil((stop - start) / step)
 
 
-@operator("_arange")
+class _Range(Operator):
+    """``_arange``, which with `infer_range` and without a stop is as long as its use wants it."""
+
+    def is_open(self, params: Params) -> bool:
+        return params.infer_range and params.stop is None
+
+    def with_shape(self, params: Params, shape: tuple[int, ...]) -> Params:
+        made = Params(**vars(params))
+        made.stop, made.used = params.start + params.step * (-(-product(shape) // params.repeat) - 0.5), shape
+        return made
+
+    def run(self, inputs: Sequence[Tensor], params: Params, training: bool = False) \
+            -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        settings = dict(vars(params))
+        shape = settings.pop("used", None)
+        made = self.function(**settings)
+        return (made if shape is None else made[:product(shape)].reshape(shape),), {}
+
+
+@operator("_arange", kind=_Range)
 def arange(*, start: float, stop: Optional[float] = None, step: float = 1.0, repeat: int = 1,
            infer_range: bool = False, ctx: str = "", dtype: DType = torch.float32) -> Tensor:
     """``start, start + step, …`` before `stop`, each `repeat` times; a single number is the stop, and 0 the start.
 
+    With `infer_range` and without a stop, a symbol begins at `start` and is as long as where it is used says.
+
+    Shapes: nothing -> (N,).
     For whole-number dtypes, start and step are rounded towards zero first.
     """
     require(dtype is not torch.bool, "_arange: dtype must be of numbers, got bool", AttributeValueError)
@@ -71,6 +103,8 @@ def arange(*, start: float, stop: Optional[float] = None, step: float = 1.0, rep
 
 @arange.shapes
 def _(p, s):
+    if arange.is_open(p):
+        return
     start, stop = (0.0, p.start) if p.stop is None else (p.start, p.stop)
     s.output = (arange_length(start, stop, p.step) * p.repeat,)
 
@@ -78,7 +112,10 @@ def _(p, s):
 @operator("_linspace")
 def linspace(*, start: float, stop: Optional[float] = None, num: int = 50, endpoint: bool = True, ctx: str = "",
              dtype: DType = torch.float32) -> Tensor:
-    """`num` numbers at equal distances from `start` to `stop`, which is the last one unless ``endpoint=False``."""
+    """`num` numbers at equal distances from `start` to `stop`, which is the last one unless ``endpoint=False``.
+
+    Shapes: nothing -> (num,).
+    """
     first, last = (0.0, start) if stop is None else (start, stop)
     require(num >= 0, f"linspace: num={num} must not be negative", AttributeValueError)
     steps = max(num - 1 if endpoint else num, 1)
@@ -93,7 +130,10 @@ def _(p, s):
 
 @operator("_eye")
 def eye(*, N: int, M: int = 0, k: int = 0, ctx: str = "", dtype: DType = torch.float32) -> Tensor:  # noqa: N803
-    """A matrix (N, M or else N) with ones on its `k`-th diagonal, counted to the right from the main one."""
+    """A matrix with ones on its `k`-th diagonal, counted to the right from the main one.
+
+    Shapes: nothing -> (N, M), or (N, N) where M is 0.
+    """
     rows, columns = torch.arange(N)[:, None], torch.arange(M or N)
     return (columns - rows == k).to(dtype)
 

@@ -346,11 +346,17 @@ def custom(*data: Tensor, op_type: str = "") -> Tensor:
 
 @operator("_Native", kind=PythonOperator)
 def native(*data: Tensor, info: str, need_top_grad: bool = True) -> Tensor:
-    """The operator of a :class:`ganmod.operator.NumpyOp`; `info` tells which, within one process."""
+    """The operator of a :class:`ganmod.operator.NumpyOp`; `info` tells which, within one process.
+
+    Shapes: as its ``infer_shape`` says. With `need_top_grad`, its gradient uses the head gradient.
+    """
     raise AttributeValueError("_Native is run by its description")
 
 
 @operator("_NDArray", kind=PythonOperator)
 def ndarray_op(*data: Tensor, info: str) -> Tensor:
-    """The operator of a :class:`ganmod.operator.NDArrayOp`; `info` tells which, within one process."""
+    """The operator of a :class:`ganmod.operator.NDArrayOp`; `info` tells which, within one process.
+
+    Shapes: as its ``infer_shape`` says.
+    """
     raise AttributeValueError("_NDArray is run by its description")

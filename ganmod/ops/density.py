@@ -99,3 +99,11 @@ def random_pdf_dirichlet(sample: Tensor, alpha: Tensor, *, is_log: bool = False)
         alpha = alpha.unsqueeze(-2)
     value = ((alpha - 1) * torch.log(sample)).sum(-1) + torch.lgamma(alpha.sum(-1)) - torch.lgamma(alpha).sum(-1)
     return value if is_log else value.exp()
+
+
+@random_pdf_dirichlet.shapes
+def _(p, s):
+    if s.sample:
+        s.output = s.sample[:-1] or (1,)
+        if s.alpha and len(s.alpha) in (len(s.sample), len(s.sample) - 1):
+            s.alpha = (*s.sample[:len(s.alpha) - 1], s.sample[-1])

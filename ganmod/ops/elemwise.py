@@ -5,8 +5,10 @@ import math
 from typing import Any, Callable, Optional
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ..base import AttributeValueError, require
 from .attributes import DType
 from .registry import Index, Operator, elementwise, operator
 
@@ -152,10 +154,8 @@ def smooth_l1(data: Tensor, *, scalar: float = 1.0) -> Tensor:
 
     Shapes: data (any shape) -> the same.
     """
-    def function(x: Tensor) -> Tensor:
-        square = scalar * scalar
-        return torch.where(x.abs() < 1 / square, 0.5 * square * x * x, x.abs() - 0.5 / square)
-    return real(function)(data)
+    require(scalar != 0, "smooth_l1: scalar must not be 0", AttributeValueError)
+    return real(lambda x: F.smooth_l1_loss(x, torch.zeros_like(x), reduction="none", beta=scalar ** -2))(data)
 
 
 @operator("Cast", "cast", shapes=elementwise)
@@ -176,24 +176,28 @@ def _(p, types):
     types["output"] = p.dtype
 
 
+#: The dtypes that mixed precision casts.
+_MIXED = (torch.float16, torch.bfloat16, torch.float32)
+
+
 @operator("amp_cast", shapes=elementwise)
 def amp_cast(data: Tensor, *, dtype: DType) -> Tensor:
-    """Cast floating values to `dtype`; arrays of whole numbers pass unchanged (mixed precision puts these in).
+    """Cast floats of 16 and 32 bits to `dtype`; other arrays pass unchanged (mixed precision puts these in).
 
     Shapes: data (any shape) -> the same.
     """
-    return data.to(dtype) if data.is_floating_point() else data
+    return data.to(dtype) if data.dtype in _MIXED else data
 
 
 @amp_cast.dtypes
 def _(p, types):
     known = types["data"]
     if known is not None:
-        types["output"] = p.dtype if known.is_floating_point else known
+        types["output"] = p.dtype if known in _MIXED else known
 
 
 def _multicast_dtype(present: list[torch.dtype], narrow: bool) -> Optional[torch.dtype]:
-    order = [d for d in (torch.float16, torch.bfloat16, torch.float32) if d in present]
+    order = [d for d in _MIXED if d in present]
     return (order[0] if narrow else order[-1]) if order else None
 
 
@@ -209,7 +213,7 @@ def amp_multicast(*data: Tensor, num_outputs: int, cast_narrow: bool = False) ->
     Shapes: `num_outputs` arrays of any shapes -> the same shapes. Arrays of other dtypes pass unchanged.
     """
     target = _multicast_dtype([d.dtype for d in data], cast_narrow)
-    return tuple(d.to(target) if d.dtype in (torch.float16, torch.bfloat16, torch.float32) else d for d in data)
+    return tuple(d.to(target) if d.dtype in _MIXED else d for d in data)
 
 
 @amp_multicast.shapes

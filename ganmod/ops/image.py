@@ -50,7 +50,7 @@ def _(p, types):
 
 @operator("_image_normalize", shapes=elementwise)
 def normalize(data: Tensor, *, mean: Floats = (0.0, 0.0, 0.0, 0.0), std: Floats = (1.0, 1.0, 1.0, 1.0)) -> Tensor:
-    """(data - mean) / std per channel, channels first.
+    """(data - mean) / std per channel, channels first; of whole numbers truncated.
 
     Shapes: data (C, H, W) or (N, C, H, W), C 1 or 3 -> the same; mean and std hold one number or one per channel.
     """
@@ -59,8 +59,9 @@ def normalize(data: Tensor, *, mean: Floats = (0.0, 0.0, 0.0, 0.0), std: Floats 
     for name, values in (("mean", mean), ("std", std)):
         plain = values in ((0.0,) * 4, (1.0,) * 4)         # the defaults
         require(plain or len(values) in (1, channels), f"normalize: {name} {values} must have 1 or {channels} numbers")
-    shift, scale = (data.new_tensor(v if len(v) == 1 else v[:channels]).reshape(-1, 1, 1) for v in (mean, std))
-    return (data - shift) / scale
+    exact = data if data.is_floating_point() else data.double()
+    shift, scale = (exact.new_tensor(v if len(v) == 1 else v[:channels]).reshape(-1, 1, 1) for v in (mean, std))
+    return ((exact - shift) / scale).to(data.dtype)
 
 
 def _target(size: Shape, keep_ratio: bool, height: int, width: int) -> tuple[int, int]:
@@ -270,7 +271,9 @@ def _check_jitter(p: Params) -> None:
 def random_color_jitter(data: Tensor, *, brightness: float, contrast: float, saturation: float, hue: float) -> Tensor:
     """Brightness, contrast, saturation and hue changed at random, one after the other in a random order.
 
-    The first three by factors uniform between 1 - a and 1 + a, a being the attribute; the hue by -a to a turns.
+    The first three by factors uniform between 1 - a and 1 + a, a being `brightness`, `contrast` or `saturation`; the
+    hue by -`hue` to `hue` turns.
+
     Shapes: data (H, W, C), 1 or 3 channels -> the same.
     """
     ranges = {"brightness": (1 - brightness, 1 + brightness), "contrast": (1 - contrast, 1 + contrast),

@@ -251,7 +251,8 @@ def _(p, s):
 
 @operator("argsort")
 def argsort(data: Tensor, *, axis: Optional[int] = -1, is_ascend: bool = True, dtype: DType = torch.float32) -> Tensor:
-    """The indices that put the values in order along an axis, or in all (``axis=None``); equal values keep theirs.
+    """The indices that put the values in rising order (falling unless is_ascend) along an axis, or in all
+    (``axis=None``); equal values keep theirs.
 
     Shapes: data (...) -> (...), or (n,) where flattened; of `dtype`, float32 by default.
     """

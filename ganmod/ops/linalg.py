@@ -170,10 +170,13 @@ def trsm(A: Tensor, B: Tensor, *, transpose: bool = False, rightside: bool = Fal
 def _(p, s):
     s.same(("B", "output"))
     one, other = _square(s, "A"), _matrices(s, "B")
-    if one is None or other is None:
+    if other is None:
         return
-    size = one[-1] or other[-1 if p.rightside else -2]
+    size = other[-1 if p.rightside else -2]
     s.A = (*other[:-2], size, size)
+    one = _square(s, "A")
+    assert one is not None
+    size = one[-1]
     s.B = (*one[:-2], 0, size) if p.rightside else (*one[:-2], size, 0)
     s.same(("B", "output"))
 
@@ -404,7 +407,7 @@ def _(p, s):
 
 @operator("_linalg_maketrian", "linalg_maketrian")
 def maketrian(A: Tensor, *, offset: int = 0, lower: bool = True) -> Tensor:
-    """Triangular matrices from their elements; the inverse of `extracttrian`.
+    """Triangular matrices, with offset 0 `lower` ones or not, from their elements; the inverse of `extracttrian`.
 
     Shapes: A (..., K * (K + 1) / 2) -> (..., N, N), where N = K + abs(offset).
 

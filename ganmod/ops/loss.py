@@ -22,10 +22,10 @@ Normalization = Literal["null", "batch", "valid"]
 def _as_classes(data: Tensor, p: Params) -> Tensor:
     """`data` as (N, classes, positions), a view."""
     if p.multi_output:
-        return data.reshape(data.shape[0], data.shape[1], -1)
+        return data.flatten(2) if data.dim() > 2 else data[..., None]
     if p.preserve_shape:
-        return data.reshape(-1, data.shape[-1], 1)
-    return data.reshape(data.shape[0], -1, 1)
+        return data.reshape(product(data.shape[:-1]), data.shape[-1], 1)
+    return data.flatten(1)[..., None]
 
 
 @operator("SoftmaxOutput", "Softmax", loss=lambda p: not p.out_grad)
@@ -42,8 +42,9 @@ def softmax_output(data: Tensor, label: Tensor, *, grad_scale: float = 1.0, igno
     labels that count (``'valid'``). With use_ignore, labels equal to ignore_label have no gradient. smooth_alpha takes
     that share of the target and spreads it over the other classes. With out_grad the head gradient is a factor.
     """
-    p = Params(multi_output=multi_output, preserve_shape=preserve_shape)
-    return torch.softmax(_as_classes(data, p), 1).reshape(data.shape)
+    if multi_output:
+        return torch.softmax(data, 1)
+    return torch.softmax(data if preserve_shape else data.flatten(1), -1).reshape(data.shape)
 
 
 @softmax_output.shapes
@@ -54,8 +55,10 @@ def _(p, s):
             s.label = (s.data[0], product(s.data[2:]))
         else:
             s.label = s.data[:-1]
-    elif s.label and s.data and s.label[0]:
+    elif s.label and s.data:
         s.data = (s.label[0], *s.data[1:])
+        if len(s.label) == len(s.data) - 1 and not p.multi_output:
+            s.label = s.data[:-1]
 
 
 @softmax_output.backward
@@ -98,6 +101,12 @@ def _(p, s):
     s.output = (1,)
     if s.data:
         s.label = s.data[:1]
+
+
+@softmax_cross_entropy.dtypes
+def _(p, types):
+    types["data"] = types["output"] = types["data"] or types["output"]
+    types["label"] = types["label"] or types["data"]
 
 
 # --- regression ------------------------------------------------------------------------------------------------------
@@ -193,6 +202,9 @@ def svm_output(data: Tensor, label: Tensor, *, margin: float = 1.0, regularizati
                use_linear: bool = False) -> Tensor:
     """The identity, with the gradient of a multi-class hinge loss (squared unless use_linear; Tang 2013).
 
+    The loss of a score is what it lacks to `margin`, above it for the label's class and below its negative for others,
+    times regularization_coefficient.
+
     Shapes: data (N, K), label (N,) of class numbers -> (N, K).
     """
     return data.clone()
@@ -201,7 +213,7 @@ def svm_output(data: Tensor, label: Tensor, *, margin: float = 1.0, regularizati
 @svm_output.shapes
 def _(p, s):
     s.same(("data", "output"))
-    if s.data and s.label is None:
+    if s.data and (s.label is None or len(s.label) == 1):
         s.label = s.data[:1]
 
 

@@ -37,8 +37,18 @@ class Space:
         return made
 
     def __dir__(self) -> list[str]:
-        return sorted({full[len(prefix):] for prefix in self._prefixes for full in table()
-                       if full.startswith(prefix or "_")})
+        return sorted({name for name in vars(self) if not name.startswith("_")} | {
+            full[len(prefix):] for prefix in self._prefixes for full in table() if full.startswith(prefix or "_")})
+
+
+class Public(Space):
+    """The operators of public names alone: ``mx.sym.op.FullyConnected``."""
+
+    def _operator(self, name: str) -> Optional[Operator]:
+        return None if name.startswith("_") else lookup(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in table() if not name.startswith("_"))
 
 
 def fill(target: dict[str, Any], make: Make) -> Callable[[str], Any]:
@@ -65,5 +75,6 @@ def fill(target: dict[str, Any], make: Make) -> Callable[[str], Any]:
         present = target.setdefault(space, made)
         if present is not made:                            # a module that has more than operators
             vars(present).update(__getattr__=made.__getattr__, __dir__=made.__dir__)
+    target.setdefault("op", Public(f"{target['__name__']}.op", (), make))
     target["__getattr__"], target["__dir__"] = get, names
     return get

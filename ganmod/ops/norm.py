@@ -84,7 +84,7 @@ def batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, movi
 def batch_norm_v1(data: Tensor, gamma: Tensor, beta: Tensor, moving_mean: Aux, moving_var: Aux, *, eps: float = 1e-3,
                   momentum: float = 0.9, fix_gamma: bool = True, use_global_stats: bool = False,
                   output_mean_var: bool = False, training: Training = False) -> tuple[Tensor, ...]:
-    """The first version of :func:`BatchNorm`, which old files name: the same with the channels at axis 1."""
+    """The first version of :func:`BatchNorm`, which old files name: shapes and all are the same, channels at axis 1."""
     p = Params(eps=eps, momentum=momentum, fix_gamma=fix_gamma, use_global_stats=use_global_stats,
                output_mean_var=output_mean_var, axis=1)
     return _batch_norm(data, gamma, beta, moving_mean, moving_var, p, bool(training))
@@ -134,6 +134,8 @@ def _(p, s):
     s.same(("data", "output"))
     if s.data:
         s.gamma = s.beta = (s.data[p.axis],)
+        for name in s.outputs[1:]:
+            s[name] = (*s.data[:p.axis], 1, *s.data[p.axis:][1:])
 
 
 @operator("InstanceNorm", hidden=2)
@@ -162,7 +164,7 @@ def group_norm(data: Tensor, gamma: Tensor, beta: Tensor, *, num_groups: int = 1
     Shapes: data (N, C, ...), gamma and beta (num_groups,), as MXNet has them -> as data; with output_mean_var also mean
     and standard deviation (N, num_groups).
     """
-    grouped = data.reshape(data.shape[0], num_groups, -1)
+    grouped = data.flatten(1).unflatten(1, (num_groups, -1))
     normal, mean, std = _standardised(grouped, [2], eps)
     out = (normal * gamma.reshape(1, -1, 1) + beta.reshape(1, -1, 1)).reshape(data.shape)
     return (out, mean.squeeze(2), std.squeeze(2)) if output_mean_var else (out,)

@@ -119,7 +119,7 @@ def pooling(data: Tensor, *, kernel: Shape = (), pool_type: Literal["max", "avg"
 def pooling_v1(data: Tensor, *, kernel: Shape = (), pool_type: Literal["max", "avg", "sum"] = "max",
                global_pool: bool = False, pooling_convention: Literal["valid", "full"] = "valid", stride: Shape = (),
                pad: Shape = ()) -> Tensor:
-    """The first version of :func:`Pooling`, which old files name; the windows and their values are the same."""
+    """The first version of :func:`Pooling`, which old files name; shapes, windows and values are the same."""
     return pooling.function(data, kernel=kernel, pool_type=pool_type, global_pool=global_pool,
                             pooling_convention=pooling_convention, stride=stride, pad=pad)
 

@@ -134,12 +134,17 @@ def _(p, types):
 
 @operator("moments", outputs=("output0", "output1"))
 def moments(data: Tensor, *, axes: Optional[Shape] = None, keepdims: bool = False) -> tuple[Tensor, Tensor]:
-    """Mean and variance (the mean square distance from the mean) over `axes`.
+    """Mean and variance (the mean square distance from the mean) over `axes`; of whole numbers both are truncated.
 
     Shapes: data (any shape) -> twice without those axes, or with size 1 there if `keepdims`; (1,) if none is left.
     """
     chosen = reduced_axes(axes, False, data.dim(), "moments")
     kept = reduced_shape(data.shape, chosen, keepdims)
+    if not data.is_floating_point():
+        exact = data.double()
+        mean = exact.mean(chosen, keepdim=True).trunc()
+        spread = (exact - mean).square().mean(chosen, keepdim=True)
+        return mean.reshape(kept).to(data.dtype), spread.reshape(kept).to(data.dtype)
     mean = data.mean(chosen, keepdim=True)
     return mean.reshape(kept), (data - mean).square().mean(chosen, keepdim=True).reshape(kept)
 
@@ -192,19 +197,23 @@ def _(p, s):
 
 # --- sums along the way, normalisation -------------------------------------------------------------------------------
 
+def _summed(dtype: torch.dtype) -> torch.dtype:
+    return torch.int64 if dtype is torch.bool else dtype
+
+
 @operator("_np_cumsum", "cumsum")
 def cumsum(a: Tensor, *, axis: Optional[int] = None, dtype: Optional[DType] = None) -> Tensor:
     """At each place the sum of the elements up to it along `axis` (None: of the flattened array).
 
     Shapes: a (any shape) -> the same, or one axis of all elements where `axis` is None. `dtype` is the output's
-    (None: a's).
+    (None: a's, and int64 for bool).
 
     >>> import ganmod as mx
     >>> mx.nd.cumsum(mx.nd.array([1, 2, 3]), axis=0).asnumpy().tolist()
     [1.0, 3.0, 6.0]
     """
     line = a.reshape(-1) if axis is None else a
-    return line.cumsum(0 if axis is None else axis_of(axis, a.dim(), "cumsum"), dtype=dtype or a.dtype)
+    return line.cumsum(0 if axis is None else axis_of(axis, a.dim(), "cumsum"), dtype=dtype or _summed(a.dtype))
 
 
 @cumsum.shapes
@@ -218,7 +227,8 @@ def _(p, s):
 @cumsum.dtypes
 def _(p, types):
     if p.dtype is None:
-        types["output"] = types["a"] = types["a"] or types["output"]
+        types["a"] = types["a"] or types["output"]
+        types["output"] = types["a"] and _summed(types["a"])
     else:
         types["output"] = p.dtype
 

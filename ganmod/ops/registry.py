@@ -19,6 +19,7 @@ from torch import Tensor
 from .. import base
 from ..base import AttributeValueError, InputError
 from .attributes import Parser, describe, parser_for
+from .documentation import with_attributes
 from .shapes import ShapeTable
 
 __all__ = ["Aux", "Index", "Training", "Attribute", "Input", "Operator", "operator", "find", "lookup", "table",
@@ -245,6 +246,14 @@ class Operator:
         """Whether the gradient does not depend on the head gradient."""
         return self._loss(params) if callable(self._loss) else bool(self._loss)
 
+    def is_open(self, params: Params) -> bool:
+        """Whether the shape of what it creates, or part of it, is left to follow from where that is used."""
+        return not self.inputs and "shape" in self.attributes and (not params.shape or 0 in params.shape)
+
+    def with_shape(self, params: Params, shape: tuple[int, ...]) -> Params:
+        """The parameters for a shape that was left open and is known now."""
+        return Params(**{**vars(params), "shape": shape})
+
     def is_aux(self, name: str, params: Optional[Params] = None) -> bool:
         """Whether the input `name` is an auxiliary state; a Python operator's `params` tell."""
         return any(i.aux for i in self.inputs if i.name == name)
@@ -352,7 +361,10 @@ class Operator:
 
     @property
     def __doc__(self) -> Optional[str]:  # type: ignore[override]
-        return self.function.__doc__
+        return with_attributes(self.function.__doc__, self.attributes)
+
+    def __init_subclass__(cls) -> None:
+        setattr(cls, "__doc__", Operator.__dict__["__doc__"])  # noqa: B010  a class's own would hide its operators'
 
     def __repr__(self) -> str:
         return f"<Operator {self.name}({', '.join(self.positional)})>"

@@ -60,6 +60,12 @@ def bilinear_resize_2d(data: Tensor, like: Optional[Tensor] = None, *, height: i
     return F.interpolate(data, size, mode="bilinear", align_corners=align_corners)
 
 
+@bilinear_resize_2d.shapes
+def _(p, s):
+    if p.mode == "like" and s.data and s.like:
+        s.output = (*s.data[:2], *s.like[2:])
+
+
 @operator("_contrib_AdaptiveAvgPooling2D")
 def adaptive_avg_pooling_2d(data: Tensor, *, output_size: Shape = ()) -> Tensor:
     """The means of a grid of cells of nearly equal size, that cover the image and may overlap by a pixel.

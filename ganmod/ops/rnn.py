@@ -235,8 +235,8 @@ def rnn(data: Tensor, parameters: Tensor, state: Tensor, state_cell: Optional[Te
 
     A training forward sets the share `p` of what goes from one layer to the next to 0 and scales the rest by
     1 / (1 - p). With use_sequence_length, the output is 0 from each sequence's length on, the last state is that at its
-    end, and the way back begins there. lstm_state_clip_min and _max bound c; with lstm_state_clip_nan NaN is
-    replaced by the lower bound.
+    end, and the way back begins there. lstm_state_clip_min and lstm_state_clip_max bound c; with lstm_state_clip_nan
+    NaN is replaced by the lower bound.
 
     >>> import ganmod as mx
     >>> net = mx.sym.RNN(mx.sym.Variable('x'), state_size=3, num_layers=1, mode='lstm', name='lstm')

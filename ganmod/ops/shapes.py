@@ -187,7 +187,7 @@ def _split_axis(size: int, pair: list[int]) -> list[int]:
         one = size // other
     elif other == -1:
         other = size // one
-    if one * other != size:
+    if size and one * other != size:                       # a size of 0 is unknown
         raise ValueError
     return [one, other]
 

@@ -248,8 +248,7 @@ def shape_array(data: Tensor) -> Tensor:
 
 @shape_array.shapes
 def _(p, s):
-    if s.data is not None:
-        s.output = (len(s.data),)
+    s.output = (0,) if s.data is None else (len(s.data),)
 
 
 @operator("size_array")

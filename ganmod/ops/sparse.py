@@ -220,8 +220,8 @@ def retain(data: Tensor, indices: Tensor) -> Tensor:
     >>> mx.nd.sparse.retain(rows, mx.nd.array([0, 2])).asnumpy().tolist()
     [[1.0], [0.0], [3.0]]
     """
-    kept = torch.zeros(len(data), dtype=torch.bool, device=data.device).index_fill(0, indices.long(), True)
-    return torch.where(kept.reshape(-1, *[1] * (data.dim() - 1)), data, 0)
+    kept = torch.isin(torch.arange(len(data), device=data.device), indices.long())
+    return torch.where(kept.reshape(len(data), *[1] * (data.dim() - 1)), data, 0)
 
 
 @retain.sparse
@@ -250,6 +250,43 @@ def _(p: Params, inputs: Inputs) -> Optional[Tensor]:
     if storage_of(data) != "row_sparse" or p.axis not in ((1,), (-1,)) or data.dim() != 2 or not p.keepdims:
         return None
     return rows_tensor(rows_of(data), values_of(data).square().sum(1, keepdim=True), (len(data), 1))
+
+
+@operator("_contrib_getnnz")
+def getnnz(data: Tensor, *, axis: Optional[int] = None) -> Tensor:
+    """How many values of a csr matrix are stored: in all, or with `axis` 0 in each column, with 1 in each row; int64.
+
+    Of a dense matrix, how many are not 0.
+
+    Shapes: data (M, N) -> (1,), (N,) or (M,).
+
+    >>> import ganmod as mx
+    >>> mx.nd.contrib.getnnz(mx.nd.array([[0, 2], [3, 1]]).tostype('csr'), axis=1).asnumpy().tolist()
+    [1, 2]
+    """
+    stored = data.ne(0)
+    return stored.sum().reshape(1) if axis is None else stored.sum(axis)
+
+
+@getnnz.shapes
+def _(p, s):
+    if s.data:
+        s.output = (1,) if p.axis is None else (s.data[1 - p.axis],)
+
+
+@getnnz.dtypes
+def _(p, types):
+    types["output"] = torch.int64
+
+
+@getnnz.sparse
+def _(p: Params, inputs: Inputs) -> Optional[Tensor]:
+    data, = inputs
+    if storage_of(data) != "csr":
+        return None
+    if p.axis is None:
+        return torch.tensor([len(values_of(data))], device=data.device)
+    return data.crow_indices().diff() if p.axis else torch.bincount(data.col_indices(), minlength=data.shape[1])
 
 
 # --- updates of the rows that a gradient has ---------------------------------------------------------------------

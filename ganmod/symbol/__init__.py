@@ -4,6 +4,8 @@ import typing as _typing
 from ..ops import find as _find
 from ..ops import fluent as _fluent
 from ..ops import namespaces as _namespaces
+from . import contributed as _contributed
+from . import control_flow as _control_flow
 from . import methods as _methods
 from . import random
 from .functions import *  # noqa: F403
@@ -19,3 +21,7 @@ split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)
 _methods.attach(_get)
 for _name in ("adamw_update", "mp_adamw_update"):
     setattr(_get("contrib"), _name, _make_function(_find(f"_{_name}"), _name))
+for _module in (_control_flow, _contributed):
+    for _name in _module.__all__:
+        setattr(_get("contrib"), _name, getattr(_module, _name))
+_get("contrib").uniform = random.uniform

@@ -8,7 +8,9 @@ import torch
 
 from ..base import FileFormatError, MXNetError
 from ..ops import registry as ops
+from ..ops.control_flow import ControlFlow
 from .graph import HIDDEN_KEYS, Entry, Node, topological
+from .subgraphs import SymbolGraph
 
 __all__ = ["dumps", "parse", "describe", "DTYPE_NUMBERS"]
 
@@ -27,6 +29,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\
 
 def dumps(entries: Sequence[Entry]) -> str:
     """The JSON text of the graph behind `entries`, laid out as MXNet lays it out."""
+    return _graph_text(entries, [f'"attrs": {{"mxnet_version": {json.dumps(_VERSION)}}}'])
+
+
+def _graph_text(entries: Sequence[Entry], more: Sequence[str] = ()) -> str:
     nodes = topological(entries)
     number = {id(n): k for k, n in enumerate(nodes)}
     rows, row_starts = [], [0]
@@ -37,8 +43,7 @@ def dumps(entries: Sequence[Entry]) -> str:
     fields = [f'"nodes": [\n    {(", " + chr(10) + "    ").join(rows)}\n  ]',
               f'"arg_nodes": {_list_text([number[id(n)] for n in nodes if n.op is None], 2)}',
               f'"node_row_ptr": {_list_text(row_starts, 2)}',
-              f'"heads": {_list_text(heads, 2)}',
-              f'"attrs": {{"mxnet_version": {json.dumps(_VERSION)}}}']
+              f'"heads": {_list_text(heads, 2)}', *more]
     return "{\n  " + ", \n  ".join(fields) + "\n}"
 
 
@@ -53,6 +58,10 @@ def _node_text(node: Node, inputs: list[list[int]]) -> str:
         fields.append(f'"attrs": {{{pairs[0]}}}' if len(pairs) == 1 else
                       '"attrs": {\n        ' + ", \n        ".join(pairs) + "\n      }")
     fields.append(f'"inputs": {_list_text(inputs, 6)}')
+    if node.subgraphs:
+        graphs = [_graph_text(g.entries) for g in node.subgraphs if isinstance(g, SymbolGraph)]
+        texts = ["        " + text.replace("\n", "\n        ") for text in graphs]
+        fields.append('"subgraphs": [\n' + ", \n".join(texts) + "\n      ]")
     return "{\n      " + ", \n      ".join(fields) + "\n    }"
 
 
@@ -86,16 +95,20 @@ def parse(text: bytes, where: str) -> list[Entry]:
         raise FileFormatError(f"{where}: not JSON: {error}") from None
     if not isinstance(graph, dict) or not isinstance(graph.get("nodes"), list) or not graph.get("heads"):
         raise FileFormatError(f"{where}: not a symbol: expected an object with 'nodes' and 'heads'")
+    return _read_graph(graph, None, where, _Budget(max(_MOST_COUNTED, len(text))))
+
+
+def _read_graph(graph: dict[str, Any], version: Optional[int], where: str, budget: "_Budget") -> list[Entry]:
+    """The outputs of a graph, whole or, with the whole one's `version`, inside a node; errors name the node."""
     nodes: list[Node] = []
-    budget = _Budget(max(_MOST_COUNTED, len(text)))
     try:
-        version = _version(graph)
+        version = _version(graph) if version is None else version
         for row in graph["nodes"]:
             nodes.append(_read_node(row, nodes, version, budget))
         return [_entry(e, nodes) for e in graph["heads"]]
     except MXNetError as error:
         raise FileFormatError(f"{where}: node {len(nodes)}: {error}") from None
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, RecursionError) as error:
         raise FileFormatError(f"{where}: node {len(nodes)} is malformed: {type(error).__name__}: {error}") from None
 
 
@@ -130,7 +143,9 @@ def _read_node(row: dict[str, Any], earlier: list[Node], version: int, budget: _
     """A node from its JSON object; ``param``, ``attr`` and ``attrs`` are the generations of one field."""
     attrs = {k: str(v) for field in ("param", "attr", "attrs") for k, v in (row.get(field) or {}).items()}
     op = None if row["op"] == "null" else ops.find(row["op"])
-    node = Node(op, str(row["name"]), {}, [_entry(e, earlier) for e in row["inputs"]])
+    inner = row.get("subgraphs") or () if isinstance(op, ControlFlow) else ()
+    graphs = [SymbolGraph(_read_graph(g, version, f"subgraph {k}", budget)) for k, g in enumerate(inner)]
+    node = Node(op, str(row["name"]), {}, [_entry(e, earlier) for e in row["inputs"]], graphs)
     for_inputs = _upgrade(node, attrs, version)
     if op is None:
         return node
@@ -141,6 +156,8 @@ def _read_node(row: dict[str, Any], earlier: list[Node], version: int, budget: _
     if len(node.inputs) != len(node.input_names):
         raise FileFormatError(f"{op.name} {node.name!r} has {len(node.inputs)} inputs, expected "
                               f"{len(node.input_names)}: {', '.join(node.input_names)}")
+    if isinstance(op, ControlFlow):
+        op.check(node.params)
     for name, entry in zip(node.input_names, node.inputs):
         entry.node.attrs.update(for_inputs.get(name, {}) if entry.node.op is None else {})
     return node

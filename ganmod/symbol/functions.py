@@ -54,7 +54,7 @@ def arange(start: float, stop: Optional[float] = None, step: float = 1.0, repeat
            name: Optional[str] = None, dtype: Any = None) -> Symbol:
     """``start, start + step, …`` before `stop`, each `repeat` times; a single number is the stop.
 
-    `infer_range` is kept for MXNet's files; here the numbers given always decide how many there are.
+    With `infer_range` and without a stop, it begins at `start` and is as long as where it is used says.
 
     >>> arange(1, 3, repeat=2).eval()[0].asnumpy().tolist()
     [1.0, 1.0, 2.0, 2.0]

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from typing import Any, Iterable, Optional, Sequence
 
 import numpy as np
 
 from ..base import AttributeValueError, suggest, to_numpy_dtype, to_torch_dtype
 from ..ops import registry as ops
+from ..ops.control_flow import Subgraph
 
 __all__ = ["Node", "Entry", "HIDDEN_KEYS", "attribute_text", "topological", "auxiliary", "rewritten",
            "without_casts"]
@@ -39,19 +41,30 @@ class Node:
     """A variable (``op is None``) or one application of an operator.
 
     ``attrs`` holds strings: the operator's attributes as they were given, and user attributes, whose names start and
-    end with double underscores.
+    end with double underscores. ``subgraphs`` are those of a loop or a branch. ``serial`` grows from each node that is
+    made to the next.
     """
 
+    _serials = itertools.count()
+
     def __init__(self, op: Optional[ops.Operator], name: str, attrs: dict[str, str],
-                 inputs: Sequence[Entry] = ()) -> None:
+                 inputs: Sequence[Entry] = (), subgraphs: Sequence[Subgraph] = ()) -> None:
         self.op, self.name, self.attrs, self.inputs = op, name, attrs, list(inputs)
+        self.subgraphs = tuple(subgraphs)
         self.version = 0
+        self.serial = next(self._serials)
 
     @functools.cached_property
     def params(self) -> ops.Params:
         """The operator's attributes, parsed."""
         assert self.op is not None
-        return self.op.parse({k: v for k, v in self.attrs.items() if not is_user_attribute(k)}, self.name)
+        params = self.op.parse({k: v for k, v in self.attrs.items() if not is_user_attribute(k)}, self.name)
+        return ops.Params(**vars(params), subgraphs=self.subgraphs) if self.subgraphs else params
+
+    @property
+    def traceable(self) -> bool:
+        """Whether a program can be recorded: not where the shapes of results depend on values."""
+        return self.op is None or self.op.traceable and all(g.traceable for g in self.subgraphs)
 
     @functools.cached_property
     def input_names(self) -> list[str]:
@@ -194,7 +207,8 @@ def rewritten(entries: Sequence[Entry], replacement: dict[int, Entry]) -> list[E
         if node.op is None:
             copies[id(node)] = node
         else:
-            copies[id(node)] = Node(node.op, node.name, dict(node.attrs), [copied(e) for e in node.inputs])
+            copies[id(node)] = Node(node.op, node.name, dict(node.attrs), [copied(e) for e in node.inputs],
+                                      node.subgraphs)
             copies[id(node)].count_versions()
     return [copied(e) for e in entries]
 
@@ -210,5 +224,6 @@ def without_casts(entries: Sequence[Entry]) -> list[Entry]:
 
     for node in topological(entries):
         copies[id(node)] = node if node.op is None else \
-            Node(node.op, node.name, dict(node.attrs), [before(e) for e in node.inputs])
+            Node(node.op, node.name, dict(node.attrs), [before(e) for e in node.inputs],
+                 [graph.without_casts() for graph in node.subgraphs])
     return [Entry(copies[id(e.node)], e.index, e.version) for e in entries]

@@ -16,9 +16,11 @@ Slot = tuple[int, int]
 Dtype = Optional[torch.dtype]
 
 
-def infer_shapes(entries: Sequence[Entry], given: Mapping[str, Known], dtypes: Optional[dict[Slot, Dtype]] = None) \
-        -> dict[Slot, Known]:
+def infer_shapes(entries: Sequence[Entry], given: Mapping[str, Known], dtypes: Optional[dict[Slot, Dtype]] = None,
+                 places: Optional[Mapping[Slot, Known]] = None) -> dict[Slot, Known]:
     """The shape of every output of every node, as far as it follows from the `given` shapes of variables.
+
+    `places` are further known shapes, of variables and of outputs of nodes.
 
     Keys are ``(id(node), output index)``; 0 is an unknown size, ``None`` an unknown number of axes.
 
@@ -31,7 +33,8 @@ def infer_shapes(entries: Sequence[Entry], given: Mapping[str, Known], dtypes: O
     known: dict[Slot, Known] = {}
     for node in nodes:
         if node.op is None:
-            known[id(node), 0] = _declared_shape(node, given.get(node.name))
+            known[id(node), 0] = _declared_shape(node, (places or {}).get((id(node), 0)) or given.get(node.name))
+    known.update({slot: shape for slot, shape in (places or {}).items() if slot not in known})
     settled: set[int] = set()
 
     def visit(node: Node) -> bool:
@@ -46,14 +49,20 @@ def infer_shapes(entries: Sequence[Entry], given: Mapping[str, Known], dtypes: O
     return known
 
 
-def infer_dtypes(entries: Sequence[Entry], given: Mapping[str, Dtype]) -> dict[Slot, Dtype]:
-    """The dtype of every output of every node, as far as it follows from the `given` dtypes of variables."""
+def infer_dtypes(entries: Sequence[Entry], given: Mapping[str, Dtype],
+                 places: Optional[Mapping[Slot, Dtype]] = None) -> dict[Slot, Dtype]:
+    """The dtype of every output of every node, as far as it follows from the `given` dtypes of variables.
+
+    `places` are further known dtypes, of variables and of outputs of nodes.
+    """
     nodes = topological(entries)
     known: dict[Slot, Dtype] = {}
     for node in nodes:
         if node.op is None:
             declared = node.attrs.get("__dtype__")
-            known[id(node), 0] = given.get(node.name) or (_dtype_from_file(declared) if declared else None)
+            known[id(node), 0] = (places or {}).get((id(node), 0)) or given.get(node.name) \
+                or (_dtype_from_file(declared) if declared else None)
+    known.update({slot: dtype for slot, dtype in (places or {}).items() if slot not in known})
     _to_fixed_point(nodes, lambda node: _visit_dtypes(node, known))
     return known
 
@@ -106,8 +115,8 @@ def _visit_shapes(node: Node, known: dict[Slot, Known], dtypes: dict[Slot, Dtype
             raise
         except (ValueError, IndexError) as error:
             raise ShapeError(f"{table.node}: {error}; given {_listing(table)}") from error
-    known_inputs = node.op.traceable and all(complete(table[n]) for n in table.inputs)
-    from_use = not table.inputs and "shape" in node.op.attributes    # zeros((0, 3)) becomes what it is added to
+    known_inputs = node.traceable and all(complete(table[n]) for n in table.inputs)
+    from_use = not table.inputs and node.op.is_open(node.params)     # zeros((0, 3)) becomes what it is added to
     if known_inputs and not from_use and not all(complete(table[n]) for n in table.outputs):
         _run_on_meta(node, table, [dtypes.get(slot) for slot in slots])
     for slot, name in zip(slots, names):

@@ -50,7 +50,7 @@ from .data import (
     random_uniform_arrays,
 )
 from .gradients import check_numeric_gradient, numeric_grad
-from .sparse import create_sparse_array, create_sparse_array_zd, rand_sparse_ndarray
+from .sparse import create_sparse_array, create_sparse_array_zd, rand_sparse_ndarray, shuffle_csr_column_indices
 from .statistics import chi_square_check, gen_buckets_probs_with_ppf, mean_check, var_check, verify_generator
 from .surroundings import (
     default_context,

@@ -92,3 +92,10 @@ def create_sparse_array_zd(shape: Shape, stype: str, density: float, data_init: 
                            shuffle_csr_indices: bool = False) -> NDArray:
     """:func:`create_sparse_array`; with the density 0, `rsp_indices` do not count."""
     return create_sparse_array(shape, stype, data_init, rsp_indices if density else None, dtype, modifier_func, density)
+
+
+def shuffle_csr_column_indices(csr: Any) -> None:
+    """Put the columns of each row of a scipy csr matrix in a random order, in place; the matrix stays the same."""
+    for start, stop in zip(csr.indptr, csr.indptr[1:]):
+        order = start + np.random.permutation(int(stop - start))
+        csr.indices[start:stop], csr.data[start:stop] = csr.indices[order], csr.data[order]

@@ -1,5 +1,5 @@
 """Smaller operators of ``contrib``, products for attention, histograms."""
-from tests.parity.rows import Row, given, whole
+from tests.parity.rows import Row, between, given, whole
 
 PLAIN = dict(grad=False, derivative=False)
 STRAIGHT = dict(derivative=False, why="the gradient is not the derivative")
@@ -13,6 +13,7 @@ ELEMENTS = [
     Row("_contrib_quadratic", [(2, 3)], dict(a=1.5, b=-2.0, c=0.5)), Row("_contrib_quadratic", [(2, 3)]),
     Row("_contrib_quadratic", [whole(-5, 5, 2, 3)], dict(a=1.5, b=2.0, c=0.5), dtypes=("int32",)),
     Row("_contrib_div_sqrt_dim", [(2, 3, 5)]), Row("_contrib_div_sqrt_dim", [(4,)]),
+    Row("_contrib_div_sqrt_dim", [whole(-9, 10, 3, 5)], dtypes=("int32", "int8")),
     Row("_contrib_gradientmultiplier", [(2, 3)], dict(scalar=-0.5), **STRAIGHT),
     Row("_contrib_gradientmultiplier", [(2, 3)]),
     Row("_contrib_sign_ste", [HALVES], **STRAIGHT), Row("_contrib_round_ste", [HALVES], **STRAIGHT),
@@ -50,8 +51,18 @@ REST = [
     Row("cast_storage", [(2, 3)], dict(stype="default")),
     Row("_contrib_SparseEmbedding", [given([0, 2, 2]), (4, 3)], dict(input_dim=4, output_dim=3), **PLAIN,
         why="MXNet's gradient is row_sparse: test_sparse.py"),
+    Row("_contrib_getnnz", [whole(0, 3, 4, 3)], nd=False, sym=False, **PLAIN,
+        why="MXNet takes csr arrays only, as test_sparse.py does"),
+    Row("_contrib_getnnz", [whole(0, 3, 4, 3)], dict(axis=0), nd=False, sym=False, **PLAIN,
+        why="MXNet does not count in columns"),
     Row("_sparse_retain", [(4, 3), given([0, 2])], nd=False, sym=False, **PLAIN,
         why="MXNet takes row_sparse arrays only, as test_sparse.py does"),
 ]
 
-ROWS = ELEMENTS + INDICES + ATTENTION + REST
+EVENTS = [
+    Row("_contrib_hawkesll", [between(0.2, 1, 2, 3), between(0.1, 0.9, 3), between(0.5, 2, 3), between(0.1, 1, 2, 3),
+                              between(0.1, 1, 2, 4), whole(0, 3, 2, 4, dtype="int32"), given([4.0, 3.0]),
+                              given([5.0, 6.0])], derivative=False, dtypes=("float32",), rtol=1e-4,
+        atol=1e-5, grad=False, why="sums over the events; gradients, of the rates alone, in test_contrib.py"),
+]
+ROWS = ELEMENTS + INDICES + ATTENTION + REST + EVENTS

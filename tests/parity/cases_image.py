@@ -14,6 +14,7 @@ def colours(name, *factors):
 
 
 ROWS = [
+    Row("_image_normalize", [whole(0, 60, 1, 3, 4)], dict(mean=(3,), std=(2,)), dtypes=("int32", "int64")),
     Row("_image_to_tensor", [BYTES], **EXACT), Row("_image_to_tensor", [between(0, 255, 2, *COLOUR)], **LINEAR),
     *[Row("_image_normalize", [shape], dict(mean=mean, std=std)) for shape, mean, std in (
         ((3, 4, 5), (0.25,), (2,)),

@@ -24,6 +24,8 @@ ROWS = [Row(op, [(2, 3, 4)], axes, rtol=1e-5, atol=1e-6, why="the order of summa
         why="MXNet's gradient of the norm of nothing is NaN, ours 0"),
     Row("moments", [(2, 3, 4)], dict(axes=(0, 2))), Row("moments", [(2, 3, 4)], dict(axes=(1,), keepdims=True)),
     Row("moments", [(2, 3)], dict(axes=(0, 1))),
+    *[Row("moments", [whole(-5, 9, 3, 4)], attrs, dtypes=("int32", "int64")) for attrs in (
+        dict(axes=(0, 1)), dict(axes=(1,), keepdims=True))],
 ] + [Row(op, [apart(2, 3, 4)], axes) for op in ("argmax", "argmin")
      for axes in ({}, dict(axis=1), dict(axis=-1, keepdims=True), dict(keepdims=True))] + [
     Row(op, [given([[1.0, 1, 0, 0], [0, 2, 2, 0]])], dict(axis=1)) for op in ("argmax", "argmin")] + [

@@ -1,7 +1,11 @@
 """``mx.contrib.autograd`` and ``mx.contrib.text`` under both libraries."""
 import collections
 
+import numpy as np
 import pytest
+from scipy import stats
+
+import ganmod
 
 
 def test_old_autograd(compare):
@@ -68,3 +72,54 @@ def test_embedding(compare, tmp_path):
         one.update_token_vectors("a", mx.nd.array([3, 3, 3]))
         return {"found": found, "looked": looked, "changed": one.idx_to_vec}
     compare(case, {"folder": str(tmp_path)})
+
+
+def test_what_is_finite(compare):
+    def case(mx, np):
+        x = mx.nd.array([1, float("nan"), float("inf"), -float("inf"), 0])
+        return {name: getattr(mx.nd.contrib, name)(x) for name in ("isnan", "isinf", "isfinite")}
+    compare(case)
+
+
+def test_ranked_classes(compare):
+    def case(mx, np, classes):
+        samples, wanted, expected = mx.nd.contrib.rand_zipfian(mx.nd.array(classes), 40, 1000)
+        k = samples.asnumpy().astype("float64")
+        own = np.log((k + 2) / (k + 1)) / np.log(1001) * 40
+        symbols = mx.sym.contrib.rand_zipfian(mx.sym.Variable("classes"), 40, 1000)
+        return {"wanted": wanted, "close": bool(np.allclose(own, expected.asnumpy())), "dtype": samples.dtype,
+                "shape": samples.shape, "within": bool((k >= 0).all() and (k < 1000).all()),
+                "json": mx.sym.Group(list(symbols)).tojson().split("\n")}
+    compare(case, {"classes": np.array([3, 0, 100])}, rtol=1e-6)
+
+
+def test_ranked_classes_are_drawn_by_rank():
+    ganmod.random.seed(0)
+    samples = ganmod.nd.contrib.rand_zipfian(ganmod.nd.array([0]), 20000, 50)[0].asnumpy()
+    k = np.arange(50)
+    expected = 20000 * np.log((k + 2) / (k + 1)) / np.log(51)
+    assert stats.chisquare(np.bincount(samples, minlength=50), expected * 20000 / expected.sum()).pvalue > 1e-3
+
+
+def test_operators_by_their_public_names(compare):
+    def case(mx, np):
+        return {"nd": mx.nd.op.FullyConnected(mx.nd.ones((2, 3)), mx.nd.ones((4, 3)), num_hidden=4, no_bias=True),
+                "sym": mx.sym.op.Activation(mx.sym.Variable("x"), act_type="relu", name="a").list_outputs(),
+                "private": hasattr(mx.sym.op, "_plus_scalar"), "listed": "Convolution" in dir(mx.nd.op)}
+    compare(case)
+
+
+def test_gradients_of_a_likelihood_of_events(compare):
+    def case(mx, np):
+        rng = np.random.RandomState(0)
+        arrays = [mx.nd.array(value) for value in (rng.rand(2, 3), rng.rand(3), rng.rand(3) + 0.5, rng.rand(2, 3),
+                                                   rng.rand(2, 4))]
+        for array in arrays[:3]:
+            array.attach_grad()
+        with mx.autograd.record():
+            total, _ = mx.nd.contrib.hawkesll(*arrays, mx.nd.array([[0, 2, 2, 1], [1, 1, 0, 0]], dtype="int32"),
+                                              mx.nd.array([4, 3]), mx.nd.array([5, 6]))
+            loss = (total * mx.nd.array([1, 2])).sum()
+        loss.backward()
+        return [array.grad for array in arrays[:3]]
+    compare(case, rtol=1e-4, atol=1e-5)

@@ -113,3 +113,25 @@ def test_partial_shapes(oracle, op, attrs, known):
         return
     for their, our in zip(theirs, ours):
         assert len(their) == len(our) and all(map(fits, their, our)), f"MXNet {theirs}, ganmod {ours}"
+
+
+RANGES = [({}, (5,)), (dict(step=3), (4,)), (dict(step=3, repeat=2), (5,)), (dict(step=-0.1), (7,)), ({}, (3, 2))]
+
+
+@pytest.mark.parametrize("attrs, shape", RANGES, ids=str)
+def test_a_range_is_as_long_as_its_use_wants_it(compare, attrs, shape):
+    def case(mx, np, attrs, shape):
+        symbol = mx.sym.arange(2, infer_range=True, name="r", **attrs) + mx.sym.Variable("x")
+        return {"shapes": symbol.infer_shape(x=shape), "values": symbol.eval(x=mx.nd.zeros(shape)),
+                "json": mx.sym.arange(2, infer_range=True, name="r", **attrs).tojson().split("\n")}
+    compare(case, dict(attrs=attrs, shape=shape))
+
+
+def test_a_range_without_a_use(compare):
+    def case(mx, np):
+        import warnings
+        warnings.simplefilter("ignore")
+        open_range = mx.sym.arange(2, infer_range=True)
+        return [open_range.infer_shape(), open_range.infer_shape_partial(),
+                mx.sym.arange(0, 6, infer_range=True).infer_shape(), mx.sym.arange(3).infer_shape()]
+    compare(case)

@@ -58,6 +58,7 @@ def test_reductions_and_layers(compare):
         found = [getattr(mx.nd, op)(a, **kw) for op in ("sum", "mean", "norm", "max") for a in (csr, rows)
                  for kw in ({}, {"axis": 0}, {"axis": 1}, {"axis": 1, "keepdims": True})]
         found += [mx.nd._internal._square_sum(rows, axis=1, keepdims=k) for k in (True, False)]
+        found += [mx.nd.contrib.getnnz(csr), mx.nd.contrib.getnnz(csr, axis=1)]
         found += [mx.nd.FullyConnected(csr, e, mx.nd.ones((3,)), num_hidden=3), mx.nd.where(csr, e, e * 2),
                   mx.nd.sparse.Embedding(mx.nd.array([0, 2]), rows, input_dim=3, output_dim=2), mx.nd.ones_like(csr)]
         return [seen(a) for a in found]

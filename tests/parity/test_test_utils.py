@@ -163,3 +163,15 @@ def test_sparse_arrays(stype, parts):
     assert tu.rand_ndarray((6, 3), stype, density=1.0).asnumpy().min() > 0
     with pytest.raises(ganmod.MXNetError, match="density"):
         tu.rand_sparse_ndarray((6, 3), stype, density=2)
+
+
+def test_columns_in_another_order():
+    sparse = pytest.importorskip("scipy.sparse")
+    import ganmod
+    np.random.seed(0)
+    dense = np.random.rand(5, 9) * (np.random.rand(5, 9) < 0.6)
+    csr = sparse.csr_matrix(dense)
+    before = csr.indices.copy()
+    ganmod.test_utils.shuffle_csr_column_indices(csr)
+    np.testing.assert_array_equal(csr.toarray(), dense)
+    assert (csr.indices != before).any()

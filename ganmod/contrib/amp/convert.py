@@ -156,7 +156,7 @@ class _Converter:
     def _copy(self, node: Node) -> None:
         assert node.op is not None
         inputs, dtype = self._inputs(node, [self._copied(e) for e in node.inputs])
-        copy = self.copies[id(node)] = Node(node.op, node.name, dict(node.attrs), inputs)
+        copy = self.copies[id(node)] = Node(node.op, node.name, dict(node.attrs), inputs, node.subgraphs)
         copy.count_versions()
         known = [dtype] * len(copy.output_names) if dtype is not None or not self._follows(node) else \
             self._followed(copy)
