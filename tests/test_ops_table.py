@@ -115,7 +115,8 @@ def test_gradient_is_the_derivative(row: Row):
 
     chosen = [inputs[k].clone().requires_grad_() for k in wanted]
     if function(*chosen):
-        assert torch.autograd.gradcheck(function, chosen)
+        many = sum(tensor.numel() for tensor in chosen) > 150        # then along random directions, not each element
+        assert torch.autograd.gradcheck(function, chosen, fast_mode=many)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
