@@ -63,7 +63,7 @@ def bce_with_logits(logits: Scores, label: Any, reduction: str = "sum", name: Op
     Returns
     -------
     Symbol or Pair
-        A loss layer whose output is the loss of each sample (N,); or the mean loss and the gradients.
+        A loss layer whose output is the loss of each sample (N, 1); or the mean loss and the gradients.
 
     Raises
     ------
@@ -307,6 +307,6 @@ def _layer(call: str, scores: Symbol, label: Any, reduction: str, name: Optional
     x, y = sym.reshape(scores, shape=(0, -1)), label
     if isinstance(label, Symbol):
         y = sym.reshape(sym.BlockGrad(label), shape=(0, -1))
-    loss = sym.mean(value(x, y), axis=1)
+    loss = sym.mean(value(x, y), axis=1, keepdims=True)
     made: Symbol = sym.MakeLoss(loss, normalization="batch" if reduction == "mean" else "null", name=name)
     return made
