@@ -19,8 +19,8 @@ from ..ndarray.ndarray import as_tensor
 from ..symbol import Symbol
 from .sampling import sample
 
-__all__ = ["features", "frechet_distance", "kernel_distance", "precision_recall", "mode_coverage", "KernelDistance",
-           "PrecisionRecall", "Coverage"]
+__all__ = ["features", "frechet_distance", "kernel_distance", "precision_recall", "density_coverage",
+           "mode_coverage", "KernelDistance", "PrecisionRecall", "DensityCoverage", "Coverage"]
 
 _BLOCK = 1024                                              # rows of a matrix of distances at once
 
@@ -79,10 +79,11 @@ def features(network: Union[Module, Symbol], images: Any, output: str, params: O
     if context is None and isinstance(network, Module) and network.binded:
         context = network._exec_group.contexts[0]
     module = Module(part, inputs, [name for name in free if name not in inputs] or None, context=context)
-    module.bind([(inputs[0], (batch_size, *images.shape[1:]))], for_training=False)
+    data = as_tensor(images, torch.empty(0)) if not isinstance(images, NDArray) else images.as_torch()
+    module.bind([(inputs[0], (batch_size, *data.shape[1:]))], for_training=False)
     module.init_params(None, {n: a for n, a in given.items() if n in part.list_arguments()},
                        {n: a for n, a in given.items() if n in part.list_auxiliary_states()})
-    found = sample(module, images)
+    found = sample(module, data)
     return NDArray(found.as_torch().flatten(1), found.context)
 
 
@@ -244,11 +245,50 @@ def _distances(rows: Tensor, others: Tensor) -> Tensor:
     return torch.cdist(rows, others, compute_mode="donot_use_mm_for_euclid_dist")
 
 
+def _radii(samples: Tensor, k: int) -> Tensor:
+    """The distance of each sample to its k-th nearest neighbour."""
+    return torch.cat([_distances(rows, samples).kthvalue(k + 1).values for rows in samples.split(_BLOCK)])
+
+
 def _share_within(samples: Tensor, others: Tensor, k: int) -> float:
     """The share of samples that lie in the neighbourhood of one of the others."""
-    radii = torch.cat([_distances(rows, others).kthvalue(k + 1).values for rows in others.split(_BLOCK)])
+    radii = _radii(others, k)
     within = [(_distances(rows, others) <= radii).any(1) for rows in samples.split(_BLOCK)]
     return torch.cat(within).double().mean().item()
+
+
+class DensityCoverage(NamedTuple):
+    """In how many neighbourhoods of real samples generated ones lie, and the share of them with at least one."""
+
+    density: float
+    coverage: float
+
+
+def density_coverage(real: Any, generated: Any, k: int = 5) -> DensityCoverage:
+    """Density and coverage [Naeem et al. 2020]: as precision and recall, but real neighbourhoods count alone.
+
+    Single bad samples, real or generated, disturb them less. Coverage falls where a part of the real samples has no
+    generated ones near it.
+
+    Parameters
+    ----------
+    real, generated, k
+        As for :func:`precision_recall`.
+
+    Returns
+    -------
+    DensityCoverage
+        The density, about 1 for samples like the real ones and more where they crowd; the coverage from 0 to 1.
+
+    >>> grid = np.stack(np.meshgrid(range(5), range(5)), -1).reshape(-1, 2)
+    >>> density_coverage(grid, grid[:10], k=3).coverage
+    0.6
+    """
+    require(isinstance(k, int) and k > 0, f"density_coverage(): k must be 1 or more, got {k!r}", InputError)
+    a, b = _pair("density_coverage", real, generated, k + 1)
+    counts = torch.cat([(_distances(rows, b) <= radii[:, None]).sum(1)
+                        for rows, radii in zip(a.split(_BLOCK), _radii(a, k).split(_BLOCK))])
+    return DensityCoverage(counts.sum().item() / (k * len(b)), (counts > 0).double().mean().item())
 
 
 class Coverage(NamedTuple):

@@ -76,11 +76,24 @@ def test_precision_and_recall(k):
     assert half == (1, 0.5)
 
 
+@pytest.mark.parametrize("k", [1, 5])
+def test_density_and_coverage(k):
+    a, b = two_sets(70, 50, 6)
+    radii = [sorted(np.linalg.norm(o - p) for p in a)[k] for o in a]
+    within = np.array([[np.linalg.norm(s - o) <= r for s in b] for o, r in zip(a, radii)])
+    found = gan.density_coverage(a, b, k)
+    np.testing.assert_allclose(found, (within.sum() / (k * 50), within.any(1).mean()))
+    assert 0 < found.coverage < 1
+    assert gan.density_coverage(a, a, k).coverage == 1 and gan.density_coverage(a, a + 100, k) == (0, 0)
+    assert gan.density_coverage(np.concatenate([a, a + 100]), a, k).coverage == 0.5
+
+
 def test_many_samples():
     """More than fit one block of distances; the block's borders do not show."""
     a, b = two_sets(2500, 1100, 2)
     order = np.random.RandomState(0).permutation
-    np.testing.assert_allclose(gan.precision_recall(a, b), gan.precision_recall(order(a), order(b)))
+    for measure in (gan.precision_recall, gan.density_coverage):
+        np.testing.assert_allclose(measure(a, b), measure(order(a), order(b)))
 
 
 def test_recorded_values():
@@ -147,6 +160,8 @@ def test_features(rng, ctx):
     (lambda a: gan.kernel_distance(a, a, subset_size=1), InputError, "100 subsets of 1 samples are not enough"),
     (lambda a: gan.precision_recall(a, a[:3]), ShapeError, "of 4 samples or more"),
     (lambda a: gan.precision_recall(a, a, 0), InputError, "k must be 1 or more, got 0"),
+    (lambda a: gan.density_coverage(a, a, 0), InputError, "k must be 1 or more, got 0"),
+    (lambda a: gan.features(mx.sym.square(mx.sym.Variable("data"), name="x"), "a", "x", {}), InputError, "expected an NDArray"),
     (lambda a: gan.mode_coverage([0, 3], 3), InputError, "whole numbers from 0 to 2"),
     (lambda a: gan.mode_coverage(a, 4), ShapeError, r"expected \(N,\) or \(N, 4\), got \(9, 3\)"),
     (lambda a: gan.mode_coverage([0], 2, [1, 2, 3]), InputError, "expected must be 2 shares"),
