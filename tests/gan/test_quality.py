@@ -161,7 +161,7 @@ def test_features(rng, ctx):
     (lambda a: gan.precision_recall(a, a[:3]), ShapeError, "of 4 samples or more"),
     (lambda a: gan.precision_recall(a, a, 0), InputError, "k must be 1 or more, got 0"),
     (lambda a: gan.density_coverage(a, a, 0), InputError, "k must be 1 or more, got 0"),
-    (lambda a: gan.features(mx.sym.square(mx.sym.Variable("data"), name="x"), "a", "x", {}), InputError, "expected an NDArray"),
+    (lambda a: gan.features(mx.sym.square(mx.sym.Variable("x"), name="y"), "a", "y", {}), InputError, "an NDArray"),
     (lambda a: gan.mode_coverage([0, 3], 3), InputError, "whole numbers from 0 to 2"),
     (lambda a: gan.mode_coverage(a, 4), ShapeError, r"expected \(N,\) or \(N, 4\), got \(9, 3\)"),
     (lambda a: gan.mode_coverage([0], 2, [1, 2, 3]), InputError, "expected must be 2 shares"),
