@@ -21,10 +21,9 @@ import zlib
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")    # else threads that wait slow everything where cores are shared
 
 try:
+    import matplotlib.figure  # noqa: F401  (ganmod's pictures need it: better to hear it now)
     import numpy as np
     import torch
-    from matplotlib.figure import Figure
-    from PIL import Image
     from sklearn import datasets
     from tqdm import tqdm
 
@@ -252,14 +251,14 @@ def train(options, ctx, images):
         # Leave a sheet, which shows the same noise after every epoch, and a checkpoint.
         if len(losses) == epoch * batches:
             generator.forward(mx.io.DataBatch([mx.nd.array(fixed)], []), is_train=False)
-            draw_sheet(options.out / "sheets" / f"epoch-{epoch:04d}.png", images,
-                       generator.get_outputs()[0].asnumpy(), epoch)
+            fake = generator.get_outputs()[0]
+            mx.gan.pictures.save_comparison(options.out / "sheets" / f"epoch-{epoch:04d}.png", images[:len(fake)], fake,
+                                            titles=("real", f"generated, epoch {epoch}"))
         save(options.out / "checkpoints", epoch, modules, losses, options.keep)
         if interrupted:
             break
 
-    draw_losses(options.out / "losses.png", losses, batches)
-    draw_film(options.out / "training.gif", sorted((options.out / "sheets").glob("epoch-*.png"), key=number_of))
+    draw_run(options.out, losses, batches)
     return len(losses) >= options.epochs * batches
 
 
@@ -310,43 +309,14 @@ def restore(folder, modules):
 
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
-def tiled(images):
-    """A square of as many images as fill one: (N, C, h, w) from -1 to 1 -> (H, W, C) from 0 to 1."""
-    n = int(len(images) ** 0.5)
-    rows = images[:n * n].reshape(n, n, *images.shape[1:])
-    return (np.clip(rows, -1, 1).transpose(0, 3, 1, 4, 2).reshape(n * images.shape[2], -1, images.shape[1]) + 1) / 2
-
-
-def draw_sheet(path, real, fake, epoch):
-    """Real images beside generated ones."""
-    figure = Figure(figsize=(8, 4.2), layout="constrained")
-    for axes, images, title in zip(figure.subplots(1, 2), (real, fake), ("real", f"generated, epoch {epoch}")):
-        axes.imshow(tiled(images[:len(fake)]), cmap="gray", vmin=0, vmax=1)
-        axes.set_title(title)
-        axes.axis("off")
-    figure.savefig(path, dpi=80)
-
-
-def draw_losses(path, losses, batches):
-    """The losses of each iteration, and their means over a quarter of an epoch."""
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
-    window = max(1, min(len(losses), batches // 4))
-    for values, color, name in zip(np.transpose(losses), ("C0", "C1"), ("discriminator, real + fake", "generator")):
-        x = np.arange(1, len(values) + 1) / batches
-        axes.plot(x, values, color, alpha=0.2)
-        axes.plot(x[window - 1:], np.convolve(values, np.ones(window) / window, "valid"), color, label=name)
-    axes.set(xlabel="epoch", ylabel="binary cross-entropy", ylim=(0, None))
-    axes.legend()
-    figure.savefig(path, dpi=80)
-
-
-def draw_film(path, sheets):
-    """A GIF of the sheets; of very many, some."""
-    frames = [Image.open(sheet).convert("L").quantize(32) for sheet in sheets[::-1][::1 + len(sheets) // 80][::-1]]
-    if frames:
-        duration = [150] * (len(frames) - 1) + [2000]      # milliseconds
-        frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0)
+def draw_run(out, losses, batches):
+    """The losses of all iterations, and a film of the sheets; of very many, some."""
+    curves = dict(zip(("discriminator, real + fake", "generator"), np.transpose(losses)))
+    mx.gan.pictures.save_losses(out / "losses.png", curves, per_epoch=batches, ylabel="binary cross-entropy")
+    sheets = sorted((out / "sheets").glob("epoch-*.png"), key=number_of)
+    if sheets:
+        frames = sheets[::-1][::1 + len(sheets) // 80][::-1]
+        mx.gan.pictures.save_gif(out / "training.gif", frames, seconds=0.15, pause=1.85, colours=32)
 
 
 # --- The program ------------------------------------------------------------------------------------------------------
