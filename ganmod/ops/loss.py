@@ -169,8 +169,8 @@ def make_loss(data: Tensor, *, grad_scale: float = 1.0, valid_thresh: float = 0.
               normalization: Normalization = "null") -> Tensor:
     """`data` as a loss to be minimised: the identity, whose gradient is grad_scale everywhere.
 
-    The gradient is divided by the batch size (normalization ``'batch'``) or by the number of elements above
-    valid_thresh (``'valid'``). Shapes: any -> the same.
+    The gradient is divided by the product of all sizes but the last, which is the batch size of two axes (normalization
+    ``'batch'``), or by the number of elements above valid_thresh (``'valid'``). Shapes: any -> the same.
     """
     return data.clone()
 
@@ -180,7 +180,7 @@ def _(p, inputs, outputs, out_grads):
     data, = inputs
     scale = torch.full_like(data, p.grad_scale)
     if p.normalization == "batch":
-        scale = scale / data.shape[0]
+        scale = scale / max(1, product(data.shape[:-1]))
     elif p.normalization == "valid":
         scale = scale / (data > p.valid_thresh).sum().clamp(min=1)
     return [scale]

@@ -82,7 +82,8 @@ def _define(names: str, reduction: Reduction, what: str) -> Operator:
 
     def forward(data: Tensor, *, axis: Optional[Shape] = None, keepdims: bool = False, exclude: bool = False) -> Tensor:
         axes = reduced_axes(axis, exclude, data.dim(), name)
-        return reduction(data, axes).reshape(reduced_shape(data.shape, axes, keepdims))
+        made = reduction(data, axes) if axes else reduction(data.unsqueeze(-1), (data.dim(),))     # torch: all of them
+        return made.reshape(reduced_shape(data.shape, axes, keepdims))
 
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = (f"{what} over the axes in `axis` (None: all), or over all others if `exclude`.\n\n"

@@ -2,7 +2,7 @@
 from tests.parity.rows import Row, apart, between, given, whole
 
 AXES = ({}, dict(axis=1), dict(axis=-1, keepdims=True), dict(axis=(0, 2)), dict(axis=(0,), exclude=True),
-        dict(keepdims=True), dict(axis=(0, 1, 2)), dict(axis=()))
+        dict(keepdims=True), dict(axis=(0, 1, 2)), dict(axis=()), dict(axis=(0, 1, 2), exclude=True))
 HOLES = given([[1.0, float("nan"), 3], [float("nan"), float("nan"), 2]])
 TIES = given([[1.0, 3, 3], [0, 0, -1]])
 SUMS = ("sum", "mean", "nansum")
