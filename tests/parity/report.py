@@ -43,9 +43,10 @@ ELSEWHERE = (("_random_", "distributions compared with MXNet's: `tests/parity/te
              ("_Native", "`tests/parity/test_custom.py`"), ("_NDArray", "`tests/parity/test_custom.py`"),
              ("_foreach", "`tests/parity/test_control_flow.py`"), ("_cond", "`tests/parity/test_control_flow.py`"),
              ("_while_loop", "`tests/parity/test_control_flow.py`"),
-             ("_contrib_fft", "MXNet has it on GPUs only: `tests/test_spectral.py`"),
-             ("_contrib_ifft", "MXNet has it on GPUs only: `tests/test_spectral.py`"),
-             ("_contrib_count_sketch", "MXNet has it on GPUs only: `tests/test_spectral.py`"))
+             ("_contrib_fft", "MXNet has it on GPUs only: `tests/test_fourier.py`"),
+             ("_contrib_ifft", "MXNet has it on GPUs only: `tests/test_fourier.py`"),
+             ("_contrib_count_sketch", "MXNet has it on GPUs only: `tests/test_fourier.py`"),
+             ("_gan_", "MXNet does not have it: `tests/gan/test_spectral.py`, beside torch's"))
 
 
 @dataclass
