@@ -167,7 +167,8 @@ def test_an_iterator_of_records(server, memory, tmp_path, rng):
     with MXIndexedRecordIO(tmp_path / "i.idx", tmp_path / "i.rec", "w") as writer:
         for key, image in enumerate(images):
             writer.write_idx(key, pack_img((0, key, key, 0), image, 9, ".png"))
-    for name in ("i.idx", "i.rec"):
+    (tmp_path / "i.lst").write_text("".join(f"{key}\t{99 - key}\tno.png\n" for key in range(12)))
+    for name in ("i.idx", "i.rec", "i.lst"):
         memory.pipe_file("/" + name, (tmp_path / name).read_bytes())
     expected = images[:, :, :, ::-1].transpose(0, 3, 1, 2)
     for place, settings in (("memory://", {}), (server.url + "/", {}), (server.url + "/", {"path_imgidx": "i.idx"})):
@@ -175,6 +176,9 @@ def test_an_iterator_of_records(server, memory, tmp_path, rng):
         it = mx.io.ImageRecordIter(path_imgrec=place + "i.rec", data_shape=(3, 6, 5), batch_size=4, **settings)
         np.testing.assert_equal(np.concatenate([batch.data[0].asnumpy() for batch in it]), expected)
         it.close()
+    it = mx.io.ImageRecordIter(path_imgrec="memory://i.rec", path_imglist="memory://i.lst", data_shape=(3, 6, 5),
+                               batch_size=12)
+    assert it.next().label[0].asnumpy().tolist() == [*range(99, 87, -1)]
     it = mx.image.ImageIter(4, (3, 6, 5), path_imgrec="memory://i.rec", path_imgidx="memory://i.idx", shuffle=True)
     assert sorted(float(x) for batch in it for x in batch.label[0].asnumpy()) == [*range(12)]
 
