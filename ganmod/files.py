@@ -118,14 +118,14 @@ class Ranges:
 
     def read(self, offset: int, count: int) -> bytes:
         """`count` bytes from `offset` on; fewer only at the end of the file."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define read()")
 
     def expect(self, offset: int, count: int) -> None:
         """Say that these bytes will be read next, in pieces; they may then be fetched at once."""
 
     def close(self) -> None:
         """Close it; once more does nothing."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define close()")
 
 
 def open_ranges(path: Path) -> Ranges:

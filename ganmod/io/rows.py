@@ -36,7 +36,7 @@ class Rows:
 
     def values(self, index: Union[slice, np.ndarray]) -> Any:
         """Some of the samples, as a numpy array of any type."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define values()")
 
 
 class _Dataset(Rows):
