@@ -5,6 +5,7 @@ Each rule is a generator over one parsed file (or all of them) that yields "file
 from __future__ import annotations
 
 import ast
+import configparser
 import os
 import pathlib
 import subprocess
@@ -321,6 +322,13 @@ def test_a_broken_rule_is_found(rule, text, path):
 ])
 def test_a_kept_rule_is_not_reported(rule, text, path):
     assert not list(rule(parsed(text, path)))
+
+
+def test_type_checkers_are_told():
+    settings = configparser.ConfigParser()
+    settings.read(REPOSITORY / "setup.cfg")
+    assert "py.typed" in settings["options.package_data"][PACKAGE].split()
+    assert (REPOSITORY / PACKAGE / "py.typed").is_file()
 
 
 @pytest.mark.skipif(not (REPOSITORY / PACKAGE / "__init__.py").exists(), reason="the package has no face yet")

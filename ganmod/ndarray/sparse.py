@@ -179,7 +179,8 @@ def csr_matrix(arg1: Any, shape: Optional[Sequence[int]] = None, ctx: Any = None
     Parameters
     ----------
     arg1 : tuple, array or scipy.sparse matrix
-        ``(data, indices, indptr)``; ``(data, (row, column))``; a shape ``(M, N)``, for zeros; or a matrix to compress.
+        ``(data, indices, indptr)``; ``(data, (row, column))``, summed where a place is named twice; a shape ``(M, N)``,
+        for zeros; or a matrix to compress.
     shape : tuple of int, optional
         By default what the parts need.
     ctx, dtype
@@ -198,22 +199,22 @@ def csr_matrix(arg1: Any, shape: Optional[Sequence[int]] = None, ctx: Any = None
     if len(arg1) == 2 and not isinstance(arg1[1], (tuple, list)):
         return zeros("csr", arg1, ctx, dtype)
     context = creation.as_context(ctx)
-    if len(arg1) == 2:
-        values, (rows, columns) = arg1
-        rows, columns = _whole(rows), _whole(columns)
+    if len(arg1) == 2 and len(arg1[1]) == 2:
+        values, (rows, columns) = _values(arg1[0], dtype), map(_whole, arg1[1])
+        require(shape or len(rows) == len(columns) > 0, f"csr_matrix(): {len(rows)} rows and {len(columns)} columns "
+                "tell no shape; expected one of each for every value, or a shape", InputError)
         size = tuple(shape or (int(rows.max()) + 1, int(columns.max()) + 1))
-        values = _values(values, dtype)
-        order = torch.argsort(rows * size[1] + columns, stable=True)
-        begins = torch.cat([rows.new_zeros(1), torch.bincount(rows, minlength=size[0]).cumsum(0)])
-        begins, columns, values = begins, columns[order], values[order]
+        make: Callable[..., torch.Tensor] = storage.csr_of_places
+        parts = rows, columns, values
     elif len(arg1) == 3:
         values, columns, begins = _values(arg1[0], dtype), _whole(arg1[1]), _whole(arg1[2])
         size = tuple(shape or (len(begins) - 1, int(columns.max()) + 1 if len(columns) else 0))
+        make, parts = storage.csr_tensor, (begins, columns, values)
     else:
         raise InputError(f"csr_matrix() takes (data, indices, indptr), (data, (row, column)) or (M, N), got a tuple of "
                          f"{len(arg1)}")
-    return _checked(lambda: storage.csr_tensor(begins.to(context.device), columns.to(context.device),
-                                               values.to(context.device), size), context)
+    first, second, third = (part.to(context.device) for part in parts)
+    return _checked(lambda: make(first, second, third, size), context)
 
 
 def row_sparse_array(arg1: Any, shape: Optional[Sequence[int]] = None, ctx: Any = None, dtype: Any = None) -> NDArray:

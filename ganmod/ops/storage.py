@@ -49,6 +49,13 @@ def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, shape: tuple[int
     return torch.sparse_csr_tensor(indptr, indices, values, shape, check_invariants=True)
 
 
+def csr_of_places(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A csr tensor of values and their places, in any order; what falls on the same place is summed."""
+    _accept_beta()
+    places = torch.stack([rows, columns])
+    return torch.sparse_coo_tensor(places, values, shape, check_invariants=True).coalesce().to_sparse_csr()
+
+
 def rows_tensor(rows: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A row_sparse tensor of its parts: ascending numbers of rows, and these rows."""
     return torch.sparse_coo_tensor(rows[None], values, shape, is_coalesced=True, check_invariants=True)
