@@ -101,6 +101,8 @@ MISTAKES = {
                                           ["init_optimizer() needs init_params() first"]),
     "update before init_optimizer": (lambda: module(**BOUND).update(), StateError,
                                      ["update() needs init_optimizer() first"]),
+    "borrow_optimizer from a module without": (lambda: module(**BOUND).borrow_optimizer(module(**BOUND)), StateError,
+                                               ["the other module needs init_optimizer() first"]),
     "backward before forward": (lambda: module(**BOUND).backward(), StateError, ["backward() needs forward() first"]),
     "executor's backward before forward": (lambda: fc().simple_bind(mx.cpu(), data=(2, 4)).backward(), StateError,
                                            ["backward() needs forward() first"]),

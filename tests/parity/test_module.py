@@ -185,6 +185,17 @@ def test_shared_module(compare):
     compare(case, rtol=1e-4, atol=1e-5)
 
 
+def test_borrow_optimizer(compare):
+    """The borrower goes on with the lender's momenta, which the lender then takes up again."""
+    def case(mx, np):
+        first = started(mx, np, mx.mod.Module(network(mx)), **LABELLED)
+        second = started(mx, np, mx.mod.Module(network(mx)), optimizer=None, **LABELLED)
+        second.borrow_optimizer(first)
+        return [trained(mx, np, module, batches(mx, np, 2, seed=turn))
+                for turn, module in enumerate([first, second, first])]
+    compare(case, rtol=1e-4, atol=1e-5)
+
+
 def test_states(compare):
     def case(mx, np):
         net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, name="fc") + mx.sym.Variable("memory")
