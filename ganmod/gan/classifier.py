@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -19,9 +19,43 @@ from ..symbol import Symbol
 from . import quality
 from .sampling import sample
 
-__all__ = ["Classifier", "train_classifier"]
+__all__ = ["Classifier", "Quality", "train_classifier"]
 
 _FEATURES = "features"
+_TURNS = 4                                                 # classes of images that are told apart by how they are turned
+
+
+class Quality(NamedTuple):
+    """How close generated images come to real ones; :mod:`ganmod.gan.quality` says what the numbers are.
+
+    Attributes
+    ----------
+    frechet, kernel : float
+        Distances, 0 for images that do not differ.
+    precision, recall, density, coverage : float
+        Shares, 1 for images that do not differ.
+    modes : int or None
+        How many classes the generated images fall into, of `classes`; None where the classes are no modes.
+    classes : int or None
+    """
+
+    frechet: float
+    kernel: float
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    modes: Optional[int]
+    classes: Optional[int]
+
+    def __str__(self) -> str:
+        """One line for each number."""
+        lines = [("Frechet distance", f"{self.frechet:.2f}"), ("kernel distance", f"{self.kernel:.4f}"),
+                 ("precision", f"{self.precision:.3f}"), ("recall", f"{self.recall:.3f}"),
+                 ("density", f"{self.density:.3f}"), ("coverage", f"{self.coverage:.3f}")]
+        if self.modes is not None:
+            lines.append(("mode coverage", f"{self.modes} of {self.classes}"))
+        return "\n".join(f"{name:18} {value}" for name, value in lines)
 
 
 class Classifier:
@@ -33,10 +67,12 @@ class Classifier:
         Bound, with parameters; its first output is the probability (N, classes) of each class.
     output : str
         The internal output that serves as features.
+    classes : int, optional
+        How many modes it tells apart, where its classes are modes of the data.
     """
 
-    def __init__(self, module: Module, output: str = _FEATURES) -> None:
-        self.module, self.output = module, output
+    def __init__(self, module: Module, output: str = _FEATURES, classes: Optional[int] = None) -> None:
+        self.module, self.output, self.classes = module, output, classes
 
     def features(self, images: Any) -> NDArray:
         """The features (N, D) of images (N, C, H, W)."""
@@ -58,8 +94,22 @@ class Classifier:
                 ShapeError)
         return (found == expected).double().mean().item()
 
+    def quality(self, real: Any, generated: Any) -> Quality:
+        """Measure generated images against real ones in the feature space.
 
-def train_classifier(images: Any, labels: Any, classes: Optional[int] = None, epochs: int = 15, batch_size: int = 64,
+        Parameters
+        ----------
+        real, generated : NDArray, tensor or array
+            (N, C, H, W) and (M, C, H, W), of 6 images or more; distances of different numbers cannot be compared.
+        """
+        a, b = self.features(real), self.features(generated)
+        near, well = quality.precision_recall(a, b), quality.density_coverage(a, b)
+        modes = quality.mode_coverage(self.predict(generated), self.classes).modes if self.classes else None
+        return Quality(quality.frechet_distance(a, b), quality.kernel_distance(a, b).mean, *near, *well, modes,
+                       self.classes)
+
+
+def train_classifier(images: Any, labels: Any = None, classes: Optional[int] = None, epochs: int = 15, batch_size: int = 64,
                      seed: int = 0, context: Optional[Context] = None, width: int = 16) -> Classifier:
     """Train a small convolutional network to tell the classes of a data set.
 
@@ -70,8 +120,9 @@ def train_classifier(images: Any, labels: Any, classes: Optional[int] = None, ep
     ----------
     images : NDArray, tensor or array
         (N, C, H, W), at least one batch.
-    labels : NDArray, tensor or array
-        (N,), whole numbers from 0 on.
+    labels : NDArray, tensor or array, optional
+        (N,), whole numbers from 0 on. Without them it learns by how many quarter turns an image is turned, for which
+        images must be square: features of such classifiers tell much about images [Gidaris et al. 2018].
     classes : int, optional
         How many there are; by default one more than the largest label.
     epochs, batch_size : int
@@ -99,6 +150,9 @@ def train_classifier(images: Any, labels: Any, classes: Optional[int] = None, ep
     1.0
     """
     pixels = as_tensor(images, torch.empty(0)).detach().float().numpy()
+    if labels is None:
+        made = train_classifier(*_turned(pixels, seed), _TURNS, epochs, batch_size, seed, context, width)
+        return Classifier(made.module)
     targets = as_tensor(labels, torch.empty(0)).detach().numpy()
     require(pixels.ndim == 4 and targets.shape == pixels.shape[:1] and min(pixels.shape[2:]) >= 8 and
             len(pixels) >= batch_size, f"train_classifier(): expected {batch_size} images or more (N, C, H, W) of 8x8 "
@@ -117,7 +171,15 @@ def train_classifier(images: Any, labels: Any, classes: Optional[int] = None, ep
         module.fit(batches, num_epoch=epochs, optimizer="adam", optimizer_params={"learning_rate": 0.003},
                    initializer=Xavier())
     np.random.set_state(numbers)
-    return Classifier(module)
+    return Classifier(module, classes=count)
+
+
+def _turned(pixels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each image turned by a random number of quarter turns, and that number."""
+    require(pixels.ndim == 4 and pixels.shape[2] == pixels.shape[3], "train_classifier(): without labels, images must "
+            f"be square, got shape {pixels.shape}", ShapeError)
+    turns = np.random.RandomState(seed).randint(0, _TURNS, len(pixels))
+    return np.stack([np.rot90(image, k, (1, 2)) for image, k in zip(pixels, turns)]), turns
 
 
 def _network(classes: int, width: int) -> Symbol:
