@@ -5,11 +5,13 @@ from typing import Any, Callable, Iterable, Optional, Sequence, Union, cast
 
 import torch
 
+from .. import engine
 from ..base import InputError, MXNetError, ShapeError, StateError, suggest
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..ops import storage
 from ..ops.custom import Instances
 from ..symbol import Symbol
+from . import kernels
 from .lower import heads_needed, lower, untraceable, untraceable_errors
 from .placement import Placement
 from .sparsity import needs_sparse_gradients
@@ -69,6 +71,7 @@ class Executor:
         self._monitor_all = False
         self._last: Optional[Forward] = None
         self._instances = Instances(self._ctx)
+        self._run: Union[Programs, EagerPrograms]          # by which the latest forward ran
         self._mode: Optional[bool] = None
 
     # --- what it holds ---------------------------------------------------------------------------------------------
@@ -171,7 +174,7 @@ class Executor:
         if self._monitor is not None and update:
             self._show(observed)
         self._last = result._replace(outputs=result.outputs[:len(self.outputs)])
-        self._mode, self._kept = training, keep
+        self._mode, self._kept, self._run = training, keep, programs
 
     def backward(self, out_grads: Any = None, is_train: bool = True, wanted: Optional[Iterable[str]] = None) -> None:
         """Compute gradients of the latest forward into the gradient arrays, as each argument's ``grad_req`` says.
@@ -203,9 +206,8 @@ class Executor:
         if not self._kept:
             self._run_forward(bool(self._mode), keep=True, update=False)
         wish = tuple(self._names.index(n) for n in names)
-        programs = self._programs_for(bool(self._mode), True)
         with self._instances:
-            gradients = programs.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
+            gradients = self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
                                           self._last.saved, wish)
         self._write_gradients(names, gradients)
 
@@ -270,7 +272,8 @@ class Executor:
 
     def _programs_for(self, training: bool, differentiate: bool) -> Union[Programs, EagerPrograms]:
         """The programs of a mode, recorded at first use and kept for these shapes."""
-        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted)
+        choice = (engine.has_fast_kernels(), kernels.generation(), torch.get_num_threads())
+        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted, choice)
         if key not in self._programs:
             symbol = self._symbol if self._monitor is None else self._observed_symbol()
             heads = [torch.empty_like(o.as_torch()) for o in self.outputs]

@@ -14,8 +14,12 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from .. import engine
 from ..ops import custom, storage
+from .exchange import exchange
 from .lower import Lowered
+from .memory import keep_freed
+from .reuse import reuse, save_results
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
 
@@ -97,6 +101,7 @@ class Programs:
                 copies[node] = part.node_copy(node, lambda n: copies[n])
         part.output(fx.node.map_arg(results, lambda n: copies[n]))
         _narrow(part)
+        reuse(part)
         custom.call_directly(part)
         root = torch.nn.Module()
         for node in part.nodes:
@@ -179,7 +184,11 @@ def record(function: Lowered, structure: Structure) -> Programs:
             pure = torch.func.functionalize(module, remove="mutations")  # autograd does not run inside it
             module = make_fx(pure, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
     _drop_detachments(module.graph)
+    save_results(module.graph)
     module.graph.eliminate_dead_code()
+    if engine.has_fast_kernels():
+        keep_freed()
+        exchange(module.graph, count)
     return Programs(module.graph, count, names, wanted)
 
 
