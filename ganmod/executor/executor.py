@@ -13,6 +13,7 @@ from ..ops.custom import Instances
 from ..symbol import Symbol
 from . import kernels
 from .lower import heads_needed, lower, untraceable, untraceable_errors
+from .options import USUAL, Options
 from .placement import Placement
 from .sparsity import needs_sparse_gradients
 from .trace import EagerPrograms, Forward, Programs, Structure, record
@@ -41,6 +42,8 @@ class Executor:
         ``'write'``, ``'add'`` or ``'null'`` for each argument.
     programs : dict
         Recorded programs to share with other executors of the same symbol.
+    options : Options
+        In which precision programs compute, and whether they are compiled.
 
     >>> import ganmod as mx
     >>> x = mx.sym.Variable('x')
@@ -53,9 +56,9 @@ class Executor:
 
     def __init__(self, symbol: Symbol, placement: Placement, args: dict[str, NDArray], grads: dict[str, NDArray],
                  grad_req: dict[str, str], aux: dict[str, NDArray], outputs: Sequence[torch.Tensor],
-                 programs: Optional[ProgramCache] = None) -> None:
+                 programs: Optional[ProgramCache] = None, options: Options = USUAL) -> None:
         self._symbol, self._placement, self._grad_req = symbol, placement, grad_req
-        self._ctx = placement.ctx
+        self._ctx, self._options = placement.ctx, options
         self._args, self._aux = args, aux
         self._grads: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
         self.outputs = [NDArray(o, ctx) for o, ctx in zip(outputs, placement.outputs)]
@@ -272,8 +275,7 @@ class Executor:
 
     def _programs_for(self, training: bool, differentiate: bool) -> Union[Programs, EagerPrograms]:
         """The programs of a mode, recorded at first use and kept for these shapes."""
-        choice = (engine.has_fast_kernels(), kernels.generation(), torch.get_num_threads())
-        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted, choice)
+        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted, self._choice())
         if key not in self._programs:
             symbol = self._symbol if self._monitor is None else self._observed_symbol()
             heads = [torch.empty_like(o.as_torch()) for o in self.outputs]
@@ -282,13 +284,17 @@ class Executor:
                 self._wanted if differentiate else (), heads))
         return self._programs[key]
 
+    def _choice(self) -> tuple[Any, ...]:
+        """What decides, besides shapes, on how a program is made."""
+        return self._options, engine.has_fast_kernels(), kernels.generation(), torch.get_num_threads()
+
     def _made(self, symbol: Symbol, training: bool, structure: Structure) -> Union[Programs, EagerPrograms]:
-        function = lower(symbol, training, self._placement)
+        function = lower(symbol, training, self._placement, self._options.precision)
         sparse = any(storage.is_sparse(t) for t in structure.arguments) or needs_sparse_gradients(symbol)
         if sparse or untraceable(symbol):
             return EagerPrograms(function, structure.wanted)
         try:
-            return record(function, structure)
+            return record(function, structure, self._options.compiled)
         except untraceable_errors():
             return EagerPrograms(function, structure.wanted)
 

@@ -7,6 +7,7 @@ autograd graph.
 """
 from __future__ import annotations
 
+import logging
 import operator
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
 
@@ -22,6 +23,8 @@ from .memory import keep_freed
 from .reuse import reuse, save_results
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
+
+_logger = logging.getLogger(__name__)
 
 aten = torch.ops.aten
 
@@ -56,10 +59,14 @@ class Programs:
         The names of the replaced arguments and states, which follow the outputs.
     wanted : tuple of int
         Positions of the arguments whose gradients it computes, in order.
+    compiled : bool
+        Whether torch's compiler makes functions of the parts.
     """
 
-    def __init__(self, graph: fx.Graph, outputs: int, replaced: list[str], wanted: tuple[int, ...]) -> None:
+    def __init__(self, graph: fx.Graph, outputs: int, replaced: list[str], wanted: tuple[int, ...],
+                 compiled: bool = False) -> None:
         self._graph, self._outputs, self._replaced, self._wanted = graph, outputs, replaced, wanted
+        self._compiled = compiled
         self._results, self._gradients = next(n for n in graph.nodes if n.op == "output").args[0]
         self._in_forward = _ancestors(self._results)
         for node in graph.nodes:                           # take tuples apart, so that single tensors are saved
@@ -101,13 +108,15 @@ class Programs:
                 copies[node] = part.node_copy(node, lambda n: copies[n])
         part.output(fx.node.map_arg(results, lambda n: copies[n]))
         _narrow(part)
-        reuse(part)
+        if not self._compiled:
+            reuse(part)
         custom.call_directly(part)
         root = torch.nn.Module()
         for node in part.nodes:
             if node.op == "get_attr":
                 setattr(root, node.target, getattr(self._graph.owning_module, node.target))
-        return fx.GraphModule(root, part).forward
+        made = fx.GraphModule(root, part)
+        return _compiled(made) if self._compiled else made.forward
 
     def code(self) -> str:
         """The recorded line of torch calls, outputs and gradients together, as Python."""
@@ -155,8 +164,17 @@ def _entering(argument: Tensor, wanted: bool) -> Tensor:
     return argument.detach() if kept else storage.dense(argument.detach()).requires_grad_(wanted)
 
 
-def record(function: Lowered, structure: Structure) -> Programs:
-    """Record a lowered symbol's outputs and the gradients of the wanted arguments.
+def _compiled(module: fx.GraphModule) -> Callable[..., Any]:
+    """What torch's compiler makes of a program; as it is where that has Python operators."""
+    targets = [n.target for n in module.graph.nodes if n.op == "call_function"]
+    if not all(isinstance(t, torch._ops.OpOverload) or t is operator.getitem for t in targets):
+        return module.forward
+    _logger.info("compiling a program of %d nodes at its first run, which takes a while", len(targets))
+    return torch.compile(module, dynamic=False)
+
+
+def record(function: Lowered, structure: Structure, compiled: bool = False) -> Programs:
+    """Record a lowered symbol's outputs and the gradients of the wanted arguments; `compiled` by torch's compiler.
 
     Raises
     ------
@@ -186,10 +204,10 @@ def record(function: Lowered, structure: Structure) -> Programs:
     _drop_detachments(module.graph)
     save_results(module.graph)
     module.graph.eliminate_dead_code()
-    if engine.has_fast_kernels():
+    if engine.has_fast_kernels() and not compiled:         # the compiler chooses for itself
         keep_freed()
         exchange(module.graph, count)
-    return Programs(module.graph, count, names, wanted)
+    return Programs(module.graph, count, names, wanted, compiled)
 
 
 def _gradients(outputs: Sequence[Tensor], wanted: Sequence[Tensor], heads: Sequence[Tensor]) -> list[Optional[Tensor]]:
