@@ -17,6 +17,7 @@ aten = torch.ops.aten
 _CONVOLUTION, _GRADIENTS = aten.convolution.default, aten.convolution_backward.default
 #: These speak of memory, and would mean something else where maps lie channels last.
 _OF_MEMORY = {aten.as_strided.default, aten._reshape_alias.default}
+_DTYPES = (torch.float32, torch.bfloat16)
 _VIEWS = {aten.view.default, aten._unsafe_view.default}
 
 
@@ -53,9 +54,9 @@ def _value(node: Any) -> Optional[torch.Tensor]:
 
 
 def _is_plain(node: Any, axes: int) -> bool:
-    """Whether a node's value is a dense float32 tensor on a CPU, with so many axes."""
+    """Whether a node's value is a dense tensor on a CPU, of a dtype that has several ways, with so many axes."""
     value = _value(node)
-    return value is not None and value.dtype is torch.float32 and value.device.type == "cpu" and value.dim() == axes \
+    return value is not None and value.dtype in _DTYPES and value.device.type == "cpu" and value.dim() == axes \
         and value.layout is torch.strided and value.numel() > 0
 
 
@@ -68,7 +69,8 @@ def _exchange_product(graph: fx.Graph, node: fx.Node) -> None:
     if node.kwargs or not (_is_plain(x, 2) and _is_plain(w, 2)) or bias and not _is_plain(bias[0], 1):
         return
     left, right = x.meta["val"], w.meta["val"]
-    task = Product(left.shape[0], left.shape[1], right.shape[1], (left.stride(1) != 1, right.stride(0) != 1))
+    strided = left.stride(1) != 1, right.stride(0) != 1
+    task = Product(left.shape[0], left.shape[1], right.shape[1], strided, left.dtype)
     if not task.is_worthwhile or chosen(measured(task), "library") == "library":
         return
     with graph.inserting_before(node):
@@ -96,7 +98,8 @@ def _convolutions(node: fx.Node) -> dict[int, Convolution]:
     big, small, kernel = (tuple(n.meta["val"].shape) for n in ((output, x, weight) if transposed else
                                                                (x, output, weight)))
     wanted = ["small", "weight"] if transposed == (node.target is _GRADIENTS) else ["big", "weight"]
-    return {k: Convolution(wanted[k], big, small, kernel[2:], tuple(stride), tuple(pad)) for k in used}
+    return {k: Convolution(wanted[k], big, small, kernel[2:], tuple(stride), tuple(pad), weight.meta["val"].dtype)
+            for k in used}
 
 
 def _result(node: fx.Node, position: int) -> Optional[fx.Node]:

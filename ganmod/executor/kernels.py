@@ -1,10 +1,10 @@
 """Kernels: the nodes of a recorded program exchanged for equivalent ones where those have been measured to be faster.
 
-For float32 on CPUs. A program's convolutions, and each of their gradients, have several ways to be computed (see
-:mod:`ganmod.executor.ways`), all equal but for rounding: the library's, over maps that lie in memory as NDArrays do or
-channels last; one matrix product; phases. Each way is timed when a program with such a node is recorded, once in a
-process, and :func:`report` shows it. Maps lie channels last throughout a program, from the first convolution to the
-outputs, or not at all. A matrix product may be oneDNN's in place of torch's.
+For float32 and bfloat16 on CPUs. A program's convolutions, and each of their gradients, have several ways to be
+computed (see :mod:`ganmod.executor.ways`), all equal but for rounding: the library's, over maps that lie in memory as
+NDArrays do or channels last; one matrix product; phases. Each way is timed when a program with such a node is recorded,
+once in a process, and :func:`report` shows it. Maps lie channels last throughout a program, from the first convolution
+to the outputs, or not at all. A matrix product may be oneDNN's in place of torch's.
 
 :func:`ganmod.engine.set_fast_kernels` switches this off. What is chosen follows from :func:`timings` alone, so that a
 process that is given those of another computes the same, to the bit.
@@ -48,6 +48,8 @@ class Convolution(NamedTuple):
         Shapes (N, C, H, W).
     kernel, stride, pad : tuple of int
         Per axis.
+    dtype : torch.dtype
+        Of all three.
     """
 
     wanted: str
@@ -56,10 +58,11 @@ class Convolution(NamedTuple):
     kernel: tuple[int, int]
     stride: tuple[int, int]
     pad: tuple[int, int]
+    dtype: torch.dtype = torch.float32
 
     def __str__(self) -> str:
-        big, small, kernel, stride, pad = ("x".join(map(str, sizes)) for sizes in self[1:])
-        return f"{self.wanted} of big {big}, small {small}, kernel {kernel}, stride {stride}, pad {pad}"
+        big, small, kernel, stride, pad = ("x".join(map(str, sizes)) for sizes in self[1:6])
+        return f"{self.wanted} of big {big}, small {small}, kernel {kernel}, stride {stride}, pad {pad}, {self.dtype}"
 
     @property
     def is_worthwhile(self) -> bool:
@@ -74,7 +77,7 @@ class Convolution(NamedTuple):
     def names(self) -> list[str]:
         """The ways that are worth a try; ``library`` and ``channels last`` are the same call on other memory."""
         found = ["library", "channels last"]
-        if ways.has_linear() and self.small[0] * self.small[2] * self.small[3] * self._patch <= _MOST_PATCHES:
+        if ways.has_linear(self.dtype) and self.small[0] * self.small[2] * self.small[3] * self._patch <= _MOST_PATCHES:
             found.append("product")
         fits = all(k % s == 0 and k > s for k, s in zip(self.kernel, self.stride)) and self.stride != (1, 1)
         if self.wanted == "big" and fits and self.big[1] * self.stride[0] * self.stride[1] <= 64:
@@ -83,8 +86,8 @@ class Convolution(NamedTuple):
 
     def ways(self) -> Ways:
         """Each way over maps of its own."""
-        big, small = torch.full(self.big, 0.5), torch.full(self.small, 0.5)
-        weight = torch.full((self.small[1], self.big[1], *self.kernel), 0.5)
+        shapes = self.big, self.small, (self.small[1], self.big[1], *self.kernel)
+        big, small, weight = (torch.full(shape, 0.5, dtype=self.dtype) for shape in shapes)
         last = ways.channels_last(big), ways.channels_last(small)
         calls: Ways = {
             "library": lambda: self._library(big, small, weight),
@@ -124,15 +127,16 @@ class Product(NamedTuple):
     inner: int
     columns: int
     strided: tuple[bool, bool]
+    dtype: torch.dtype = torch.float32
 
     def __str__(self) -> str:
         x, w = ("transposed " * strided for strided in self.strided)
-        return f"product of {x}{self.rows}x{self.inner}, {w}{self.columns}x{self.inner}"
+        return f"product of {x}{self.rows}x{self.inner}, {w}{self.columns}x{self.inner}, {self.dtype}"
 
     @property
     def is_worthwhile(self) -> bool:
         """Whether it is large enough to be measured."""
-        return ways.has_linear() and 2 * self.rows * self.inner * self.columns >= _FEWEST["product"]
+        return ways.has_linear(self.dtype) and 2 * self.rows * self.inner * self.columns >= _FEWEST["product"]
 
     def names(self) -> list[str]:
         """The ways that are worth a try."""
@@ -140,7 +144,8 @@ class Product(NamedTuple):
 
     def ways(self) -> Ways:
         """Torch's product and oneDNN's."""
-        x, w = (torch.full((self.inner, n), 0.5).t() if strided else torch.full((n, self.inner), 0.5)
+        x, w = (torch.full((self.inner, n), 0.5, dtype=self.dtype).t() if strided else
+                torch.full((n, self.inner), 0.5, dtype=self.dtype)
                 for n, strided in zip((self.rows, self.columns), self.strided))
         return {"library": lambda: torch.mm(x, w.t()), "onednn": lambda: ways.linear(x, w)}
 

@@ -1,4 +1,4 @@
-"""Other ways to compute what convolutions and matrix products compute, for float32 on CPUs.
+"""Other ways to compute what convolutions and matrix products compute, for float32 and bfloat16 on CPUs.
 
 A convolution relates two sets of maps: the larger ones, `big`, which a Convolution takes and a Deconvolution gives, and
 the smaller ones, `small`; its weight is (channels of small, channels of big, kH, kW) for both. Each function computes
@@ -18,9 +18,11 @@ __all__ = ["linear", "has_linear", "channels_last", "small_as_product", "big_as_
 Pair = tuple[int, int]
 
 
-def has_linear() -> bool:
-    """Whether oneDNN's matrix product, which :func:`linear` calls, is there."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+def has_linear(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether oneDNN's matrix product, which :func:`linear` calls, is there for a dtype."""
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+        return False
+    return dtype is not torch.bfloat16 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:

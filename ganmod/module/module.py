@@ -185,7 +185,8 @@ class Module(UpdatingModule):
             In which matrix products and convolutions are computed; parameters, gradients, losses and outputs stay
             float32. Nothing scales the loss for float16, whose gradients below 6e-8 are 0.
         compile : bool
-            Whether ``torch.compile`` makes the programs, at their first run; on a CPU it needs a C++ compiler.
+            Whether ``torch.compile`` makes the programs, at their first run. On a CPU it needs a C++ compiler, and
+            does not make them faster.
 
         Raises
         ------

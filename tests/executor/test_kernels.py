@@ -9,6 +9,7 @@ import ganmod as mx
 from ganmod import engine
 from ganmod.executor import kernels, ways
 from ganmod.executor.kernels import Convolution, Product
+from ganmod.executor.options import USUAL, options
 
 aten = torch.ops.aten
 needs_linear = pytest.mark.skipif(not ways.has_linear(), reason="needs oneDNN's matrix product")
@@ -74,10 +75,10 @@ def chain(layer, layers, no_bias):
     return mx.sym.Group([net, mx.sym.LogisticRegressionOutput(judged, mx.sym.Variable("label"), name="out")])
 
 
-def results(symbol, fast, **shapes):
+def results(symbol, fast, options=USUAL, **shapes):
     """Outputs, gradients and states of a forward and two backwards; and the executor."""
     executor = symbol.simple_bind(mx.cpu(), grad_req={n: "null" if n == "label" else "write"
-                                                      for n in symbol.list_arguments()}, **shapes)
+                                                      for n in symbol.list_arguments()}, options=options, **shapes)
     rng = np.random.default_rng(0)
     for array in executor.arg_arrays:
         array[:] = rng.standard_normal(array.shape)
@@ -110,6 +111,19 @@ def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
     assert plain.keys() == fast.keys()
     for name, array in plain.items():
         np.testing.assert_allclose(fast[name], array, rtol=1e-3, atol=1e-3 * max(1, np.abs(array).max()), err_msg=name)
+
+
+@pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
+@pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
+def test_programs_in_bfloat16_compute_the_same(prefer, preferred, layer):
+    """Up to the roundings, which differ: both are as far from float32."""
+    prefer(*preferred)
+    symbol, shapes = chain(layer, CHAINS[0], True), dict(data=(4, 2, 11, 11))
+    expected = results(symbol, False, **shapes)[0]
+    errors = [{n: np.linalg.norm(array - expected[n]) / np.linalg.norm(expected[n]) for n, array in found.items()}
+              for found in (results(symbol, fast, options("bfloat16"), **shapes)[0] for fast in (False, True))]
+    for name in (*symbol.list_outputs(), "fc_weight", "c1_weight"):
+        assert errors[1][name] < max(3 * errors[0][name], 0.02), name
 
 
 @needs_linear
@@ -192,7 +206,7 @@ def test_the_report(prefer):
     prefer("product")
     kernels.measured(CONVOLUTION)
     title, line = kernels.report().splitlines()
-    assert line.startswith("small of big 4x3x9x9, small 4x5x4x4, kernel 3x3, stride 2x2, pad 0x0; ")
+    assert line.startswith("small of big 4x3x9x9, small 4x5x4x4, kernel 3x3, stride 2x2, pad 0x0, torch.float32; ")
     assert ("product [" in line) == ways.has_linear() and "library 1e+0" in line
 
 
