@@ -36,7 +36,7 @@ def exchange(graph: fx.Graph, outputs: int) -> None:
             _exchange_product(graph, node)
     found = [(node, tasks) for node in graph.nodes if (tasks := _convolutions(node))]
     times = [measured(task) for _, tasks in found for task in tasks.values() if task.is_worthwhile]
-    if not times or any(node.target in _OF_MEMORY for node in graph.nodes):
+    if not times or any(map(_depends_on_memory, graph.nodes)):
         return
     best = sum(t[chosen(t, "channels last")] for t in times)
     if chosen({"library": sum(t["library"] for t in times), "channels last": best}, "library") == "library":
@@ -46,6 +46,18 @@ def exchange(graph: fx.Graph, outputs: int) -> None:
     for node, tasks in found:
         _exchange_convolution(graph, node, tasks)
     graph.eliminate_dead_code()
+
+
+def _depends_on_memory(node: fx.Node) -> bool:
+    """Whether a node would give something else for tensors that lie otherwise in memory than they were recorded."""
+    if node.target in _OF_MEMORY:
+        return True
+    values = [_value(n) for n in node.all_input_nodes] if _is_random(node) else []
+    return not all(v is None or v.is_contiguous() for v in values)
+
+
+def _is_random(node: fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
 
 
 def _value(node: Any) -> Optional[torch.Tensor]:
@@ -165,7 +177,7 @@ def _is_particular(node: fx.Node) -> bool:
         return False
     if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace not in ("aten", "prims"):
         return True
-    return node.target in (_CONVOLUTION, _GRADIENTS) or torch.Tag.nondeterministic_seeded in node.target.tags
+    return node.target in (_CONVOLUTION, _GRADIENTS) or _is_random(node)
 
 
 def _laid(graph: fx.Graph, maps: Any, user: fx.Node, layout: torch.memory_format, made: dict[fx.Node, fx.Node]) -> Any:

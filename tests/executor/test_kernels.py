@@ -156,9 +156,11 @@ def test_what_is_left_to_the_library(prefer, layer, settings):
         np.testing.assert_allclose(executors[1].grad_dict[name].asnumpy(), array.asnumpy(), rtol=1e-3, atol=1e-3)
 
 
-def test_random_numbers_do_not_depend_on_the_layout(prefer):
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 1, 3, 2)])
+def test_random_numbers_do_not_depend_on_the_layout(prefer, axes):
     prefer()
-    net = mx.sym.Dropout(mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4), p=0.5)
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4)
+    net = mx.sym.Dropout(mx.sym.transpose(net, axes=axes), p=0.5)
     found = []
     for fast in (False, True):
         executor = net.simple_bind(mx.cpu(), data=(2, 3, 9, 9))
