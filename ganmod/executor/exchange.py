@@ -18,7 +18,6 @@ _CONVOLUTION, _GRADIENTS = aten.convolution.default, aten.convolution_backward.d
 #: These speak of memory, and would mean something else where maps lie channels last.
 _OF_MEMORY = {aten.as_strided.default, aten._reshape_alias.default}
 _DTYPES = (torch.float32, torch.bfloat16)
-_VIEWS = {aten.view.default, aten._unsafe_view.default}
 
 
 def exchange(graph: fx.Graph, outputs: int) -> None:
@@ -159,8 +158,6 @@ def _lay_channels_last(graph: fx.Graph, ordinary: set[fx.Node], outputs: int) ->
             count = 2 if node.target is _GRADIENTS else 1
             maps = [_laid(graph, m, node, torch.channels_last, last) for m in node.args[:count]]
             node.args = (*maps, *node.args[count:])
-        elif node.target in _VIEWS:
-            node.target = aten.reshape.default
         elif node.op == "call_function" and _is_particular(node):
             usual = functools.partial(_laid, graph, user=node, layout=torch.contiguous_format, made={})
             node.args = fx.node.map_arg(node.args, usual)

@@ -202,6 +202,7 @@ def record(function: Lowered, structure: Structure, compiled: bool = False) -> P
             pure = torch.func.functionalize(module, remove="mutations")  # autograd does not run inside it
             module = make_fx(pure, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
     _drop_detachments(module.graph)
+    _loosen_views(module.graph)
     save_results(module.graph)
     module.graph.eliminate_dead_code()
     if engine.has_fast_kernels() and not compiled:         # the compiler chooses for itself
@@ -239,6 +240,13 @@ def _drop_detachments(graph: fx.Graph) -> None:
         if node.target is aten.detach.default:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
+
+
+def _loosen_views(graph: fx.Graph) -> None:
+    """A view becomes a copy where the memory is not as it was recorded: libraries choose layouts as they run."""
+    for node in graph.nodes:
+        if node.target in (aten.view.default, aten._unsafe_view.default):
+            node.target = aten.reshape.default
 
 
 def _ancestors(roots: Iterable[Any]) -> set[fx.Node]:
