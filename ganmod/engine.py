@@ -39,8 +39,9 @@ def bulk(size: int) -> Iterator[None]:
 def set_fast_kernels(enabled: bool) -> bool:
     """Whether bound programs are rewritten to the kernels that are measured to be the fastest; returns what was so far.
 
-    They give the same but for rounding, on a CPU in float32. It is on at first; :mod:`ganmod.executor.kernels` tells
-    what it does. Without it programs are what was recorded, and results those of torch's operators to the bit.
+    They give the same but for rounding, on a CPU. It is on at first; :mod:`ganmod.executor.kernels` tells what it does.
+    Without it programs are what was recorded, and results those of torch's operators to the bit. While it is on, the
+    first program also has the process keep up to a gibibyte of freed memory (:mod:`ganmod.executor.memory`).
     """
     global _fast
     before, _fast = _fast, bool(enabled)

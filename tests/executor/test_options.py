@@ -61,6 +61,21 @@ def test_precision_outlives_a_reshape():
     assert module._exec_group.execs[0]._options.precision is torch.bfloat16
 
 
+def test_buckets_have_the_same():
+    def bucket(length):
+        net = mx.sym.FullyConnected(mx.sym.sum(mx.sym.Variable("data"), axis=1), num_hidden=2, name="fc")
+        return mx.sym.MakeLoss(net), ["data"], None
+
+    module = mx.mod.BucketingModule(bucket, default_bucket_key=4)
+    module.bind([("data", (2, 4, 3))], mixed_precision="bfloat16")
+    module.init_params()
+    batch = mx.io.DataBatch([mx.nd.ones((2, 2, 3))], [], bucket_key=2, provide_data=[("data", (2, 2, 3))],
+                            provide_label=[])
+    module.forward(batch, is_train=True)
+    assert {m._exec_group.execs[0]._options.precision for m in module._buckets.values()} == {torch.bfloat16}
+    assert len(module._buckets) == 2
+
+
 @needs_compiler
 def test_compiled(caplog):
     expected = trained()[1]
