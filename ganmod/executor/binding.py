@@ -14,6 +14,7 @@ from ..ops.shapes import Known, complete
 from ..symbol import Symbol
 from ..symbol.inference import infer_dtypes, infer_shapes
 from .executor import Executor, ProgramCache
+from .options import USUAL, Options
 from .placement import Placement
 from .sparsity import argument_storage, gradient_storage
 
@@ -26,7 +27,7 @@ _REQUESTS = ("write", "add", "null")
 
 def bind(self: Symbol, ctx: Context, args: Arrays, args_grad: Optional[Arrays] = None, grad_req: GradReq = "write",
          aux_states: Optional[Arrays] = None, group2ctx: Optional[dict[str, Context]] = None,
-         shared_exec: Optional[Executor] = None) -> Executor:
+         shared_exec: Optional[Executor] = None, options: Options = USUAL) -> Executor:
     """An executor over arrays that the caller owns.
 
     Parameters
@@ -40,6 +41,8 @@ def bind(self: Symbol, ctx: Context, args: Arrays, args_grad: Optional[Arrays] =
         follow ``list_arguments()`` and ``list_auxiliary_states()``.
     grad_req : str, list or dict
         ``'write'``, ``'add'`` or ``'null'``, for all arguments or for each.
+    options : Options
+        In which precision programs compute, and whether they are compiled.
 
     Raises
     ------
@@ -58,14 +61,14 @@ def bind(self: Symbol, ctx: Context, args: Arrays, args_grad: Optional[Arrays] =
     requests = _requests(names, grad_req, default="write")
     outputs = _outputs(self, placement, {**arg_dict, **aux_dict})
     return Executor(self, placement, arg_dict, grads, requests, aux_dict, outputs,
-                    _shared_programs(self, placement, shared_exec))
+                    _shared_programs(self, placement, shared_exec), options)
 
 
 def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq = "write",
                 type_dict: Optional[dict[str, Any]] = None, stype_dict: Optional[dict[str, str]] = None,
                 group2ctx: Optional[dict[str, Context]] = None, shared_arg_names: Optional[Sequence[str]] = None,
                 shared_exec: Optional[Executor] = None, shared_buffer: Optional[dict[str, NDArray]] = None,
-                **kwargs: Any) -> Executor:
+                options: Options = USUAL, **kwargs: Any) -> Executor:
     """An executor with arrays of its own, zeros at first, from the shapes of the inputs.
 
     Parameters
@@ -80,6 +83,8 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
         Arguments, gradients and states of the same name, shape and dtype are taken from it rather than made.
     shared_buffer : dict of str to NDArray
         The same, by name, for arguments; arrays that are made are entered.
+    options : Options
+        In which precision programs compute, and whether they are compiled.
     **kwargs : tuple of int
         Shapes of inputs by name.
 
@@ -100,7 +105,7 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
     aux = {n: pool.state(n) for n in states}
     outputs = _outputs(self, placement, {**args, **aux})
     return Executor(self, placement, args, grads, requests, aux, outputs,
-                    _shared_programs(self, placement, shared_exec))
+                    _shared_programs(self, placement, shared_exec), options)
 
 
 def evaluate(self: Symbol, ctx: Optional[Context] = None, **kwargs: NDArray) -> list[NDArray]:
@@ -143,7 +148,7 @@ def reshape(self: Executor, partial_shaping: bool = False, allow_up_sizing: bool
     placement = self._placement
     stypes = {n: a.stype for n, a in self.arg_dict.items()}
     return simple_bind(self._symbol, placement.ctx, self._grad_req, dtypes, stypes, placement.groups,
-                       shared_exec=self, **wanted)
+                       shared_exec=self, options=self._options, **wanted)
 
 
 def _shared_programs(symbol: Symbol, placement: Placement, shared: Optional[Executor]) -> Optional[ProgramCache]:

@@ -5,12 +5,15 @@ from typing import Any, Callable, Iterable, Optional, Sequence, Union, cast
 
 import torch
 
+from .. import engine
 from ..base import InputError, MXNetError, ShapeError, StateError, suggest
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..ops import storage
 from ..ops.custom import Instances
 from ..symbol import Symbol
+from . import kernels
 from .lower import heads_needed, lower, untraceable, untraceable_errors
+from .options import USUAL, Options
 from .placement import Placement
 from .sparsity import needs_sparse_gradients
 from .trace import EagerPrograms, Forward, Programs, Structure, record
@@ -39,6 +42,8 @@ class Executor:
         ``'write'``, ``'add'`` or ``'null'`` for each argument.
     programs : dict
         Recorded programs to share with other executors of the same symbol.
+    options : Options
+        In which precision programs compute, and whether they are compiled.
 
     >>> import ganmod as mx
     >>> x = mx.sym.Variable('x')
@@ -51,9 +56,9 @@ class Executor:
 
     def __init__(self, symbol: Symbol, placement: Placement, args: dict[str, NDArray], grads: dict[str, NDArray],
                  grad_req: dict[str, str], aux: dict[str, NDArray], outputs: Sequence[torch.Tensor],
-                 programs: Optional[ProgramCache] = None) -> None:
+                 programs: Optional[ProgramCache] = None, options: Options = USUAL) -> None:
         self._symbol, self._placement, self._grad_req = symbol, placement, grad_req
-        self._ctx = placement.ctx
+        self._ctx, self._options = placement.ctx, options
         self._args, self._aux = args, aux
         self._grads: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
         self.outputs = [NDArray(o, ctx) for o, ctx in zip(outputs, placement.outputs)]
@@ -69,6 +74,7 @@ class Executor:
         self._monitor_all = False
         self._last: Optional[Forward] = None
         self._instances = Instances(self._ctx)
+        self._run: Union[Programs, EagerPrograms]          # by which the latest forward ran
         self._mode: Optional[bool] = None
 
     # --- what it holds ---------------------------------------------------------------------------------------------
@@ -171,7 +177,7 @@ class Executor:
         if self._monitor is not None and update:
             self._show(observed)
         self._last = result._replace(outputs=result.outputs[:len(self.outputs)])
-        self._mode, self._kept = training, keep
+        self._mode, self._kept, self._run = training, keep, programs
 
     def backward(self, out_grads: Any = None, is_train: bool = True, wanted: Optional[Iterable[str]] = None) -> None:
         """Compute gradients of the latest forward into the gradient arrays, as each argument's ``grad_req`` says.
@@ -203,9 +209,8 @@ class Executor:
         if not self._kept:
             self._run_forward(bool(self._mode), keep=True, update=False)
         wish = tuple(self._names.index(n) for n in names)
-        programs = self._programs_for(bool(self._mode), True)
         with self._instances:
-            gradients = programs.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
+            gradients = self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
                                           self._last.saved, wish)
         self._write_gradients(names, gradients)
 
@@ -270,7 +275,7 @@ class Executor:
 
     def _programs_for(self, training: bool, differentiate: bool) -> Union[Programs, EagerPrograms]:
         """The programs of a mode, recorded at first use and kept for these shapes."""
-        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted)
+        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted, self._choice())
         if key not in self._programs:
             symbol = self._symbol if self._monitor is None else self._observed_symbol()
             heads = [torch.empty_like(o.as_torch()) for o in self.outputs]
@@ -279,13 +284,17 @@ class Executor:
                 self._wanted if differentiate else (), heads))
         return self._programs[key]
 
+    def _choice(self) -> tuple[Any, ...]:
+        """What decides, besides shapes, on how a program is made."""
+        return self._options, engine.has_fast_kernels(), kernels.generation(), torch.get_num_threads()
+
     def _made(self, symbol: Symbol, training: bool, structure: Structure) -> Union[Programs, EagerPrograms]:
-        function = lower(symbol, training, self._placement)
+        function = lower(symbol, training, self._placement, self._options.precision)
         sparse = any(storage.is_sparse(t) for t in structure.arguments) or needs_sparse_gradients(symbol)
         if sparse or untraceable(symbol):
             return EagerPrograms(function, structure.wanted)
         try:
-            return record(function, structure)
+            return record(function, structure, self._options.compiled)
         except untraceable_errors():
             return EagerPrograms(function, structure.wanted)
 

@@ -1,7 +1,8 @@
 """Lowering: a symbol becomes one function over torch tensors, the operators' forwards composed along the graph."""
 from __future__ import annotations
 
-from typing import Callable, Optional, Sequence
+from contextlib import nullcontext
+from typing import Any, Callable, ContextManager, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ __all__ = ["lower", "heads_needed", "untraceable", "untraceable_errors", "Lowere
 Lowered = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[list[Tensor], dict[str, Tensor]]]
 
 
-def lower(symbol: Symbol, training: bool, placement: Placement) -> Lowered:
+def lower(symbol: Symbol, training: bool, placement: Placement, precision: Optional[torch.dtype] = None) -> Lowered:
     """The torch function that a symbol describes.
 
     Parameters
@@ -30,6 +31,8 @@ def lower(symbol: Symbol, training: bool, placement: Placement) -> Lowered:
         Whether operators such as dropout and batch normalisation train.
     placement : Placement
         Where each node runs; what comes from elsewhere is copied there.
+    precision : torch.dtype, optional
+        Of what torch's autocasting computes in 16 bits. Losses, and the outputs, are computed in float32.
     """
     nodes = topological(symbol.entries)
     names = [*symbol.list_arguments(), *symbol.list_auxiliary_states()]
@@ -44,17 +47,32 @@ def lower(symbol: Symbol, training: bool, placement: Placement) -> Lowered:
         shapes = infer_shapes(symbol.entries, {n: tuple(values[id(variables[n]), 0].shape) for n in names}) \
             if shapeless else {}
         for node in operators:
-            with torch.device(placement.of(node).device):   # where operators without inputs create their results
+            assert node.op is not None
+            device = placement.of(node).device
+            # Operators without inputs create their results on the device.
+            with torch.device(device), _casting(device, precision):
                 inputs = [_moved(values[id(e.node), e.index], placement.of_entry(e), placement.of(node))
                           for e in node.inputs]
+                if node.op.ignores_head(node.params):
+                    inputs = [_widened(i, precision) for i in inputs]
                 results, new = run_node(node, inputs, training, shapes)
             values.update({(id(node), k): result for k, result in enumerate(results)})
             for name, entry in zip(node.input_names, node.inputs):
                 if name in new and entry.node.op is None:
                     replaced[entry.node.name] = new[name]
-        return [values[id(e.node), e.index] for e in symbol.entries], replaced
+        return [_widened(values[id(e.node), e.index], precision) for e in symbol.entries], replaced
 
     return run
+
+
+def _casting(device: torch.device, precision: Optional[torch.dtype]) -> ContextManager[Any]:
+    """Where torch casts the inputs of matrix products and convolutions to a precision."""
+    return nullcontext() if precision is None else torch.autocast(device.type, precision, cache_enabled=False)
+
+
+def _widened(value: Tensor, precision: Optional[torch.dtype]) -> Tensor:
+    """In float32 what autocasting has made narrower."""
+    return value.float() if precision is not None and value.dtype is precision else value
 
 
 def _moved(value: Tensor, source: Context, target: Context) -> Tensor:

@@ -43,10 +43,13 @@ def add_penalty(executor: Executor, score: Symbol, inputs: dict[str, Tensor], pe
     wish = tuple(names.index(n) for n in trained)
     heads = [torch.ones(1, dtype=arguments[0].dtype, device=arguments[0].device)]
     structure = Structure(arguments, states, wish, heads)
-    cached = ("penalty", key, tuple(score.list_outputs()), tuple((a.shape, a.dtype, a.device) for a in arguments), wish)
+    cached = ("penalty", key, tuple(score.list_outputs()), tuple((a.shape, a.dtype, a.device) for a in arguments), wish,
+              executor._choice())
+    options = executor._options
     if cached not in executor._programs:
-        function = _penalised(lower(score, True, executor._placement), [names.index(n) for n in inputs], penalty)
-        executor._programs[cached] = _recorded(score, function, structure)
+        network = lower(score, True, executor._placement, options.precision)
+        function = _penalised(network, [names.index(n) for n in inputs], penalty)
+        executor._programs[cached] = _recorded(score, function, structure, options.compiled)
     programs = executor._programs[cached]
     with executor._instances:
         forward = programs.forward(arguments, states)
@@ -71,10 +74,10 @@ def _penalised(network: Lowered, positions: Sequence[int], penalty: Penalty) -> 
     return run
 
 
-def _recorded(score: Symbol, function: Lowered, structure: Structure) -> "Programs | EagerPrograms":
+def _recorded(score: Symbol, function: Lowered, structure: Structure, compiled: bool) -> "Programs | EagerPrograms":
     if untraceable(score):
         return EagerPrograms(function, structure.wanted)
     try:
-        return record(function, structure)
+        return record(function, structure, compiled)
     except untraceable_errors():
         return EagerPrograms(function, structure.wanted)

@@ -7,6 +7,7 @@ autograd graph.
 """
 from __future__ import annotations
 
+import logging
 import operator
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
 
@@ -14,10 +15,16 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from .. import engine
 from ..ops import custom, storage
+from .exchange import exchange
 from .lower import Lowered
+from .memory import keep_freed
+from .reuse import reuse, save_results
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
+
+_logger = logging.getLogger(__name__)
 
 aten = torch.ops.aten
 
@@ -52,10 +59,14 @@ class Programs:
         The names of the replaced arguments and states, which follow the outputs.
     wanted : tuple of int
         Positions of the arguments whose gradients it computes, in order.
+    compiled : bool
+        Whether torch's compiler makes functions of the parts.
     """
 
-    def __init__(self, graph: fx.Graph, outputs: int, replaced: list[str], wanted: tuple[int, ...]) -> None:
+    def __init__(self, graph: fx.Graph, outputs: int, replaced: list[str], wanted: tuple[int, ...],
+                 compiled: bool = False) -> None:
         self._graph, self._outputs, self._replaced, self._wanted = graph, outputs, replaced, wanted
+        self._compiled = compiled
         self._results, self._gradients = next(n for n in graph.nodes if n.op == "output").args[0]
         self._in_forward = _ancestors(self._results)
         for node in graph.nodes:                           # take tuples apart, so that single tensors are saved
@@ -97,12 +108,15 @@ class Programs:
                 copies[node] = part.node_copy(node, lambda n: copies[n])
         part.output(fx.node.map_arg(results, lambda n: copies[n]))
         _narrow(part)
+        if not self._compiled:
+            reuse(part)
         custom.call_directly(part)
         root = torch.nn.Module()
         for node in part.nodes:
             if node.op == "get_attr":
                 setattr(root, node.target, getattr(self._graph.owning_module, node.target))
-        return fx.GraphModule(root, part).forward
+        made = fx.GraphModule(root, part)
+        return _compiled(made) if self._compiled else made.forward
 
     def code(self) -> str:
         """The recorded line of torch calls, outputs and gradients together, as Python."""
@@ -150,8 +164,17 @@ def _entering(argument: Tensor, wanted: bool) -> Tensor:
     return argument.detach() if kept else storage.dense(argument.detach()).requires_grad_(wanted)
 
 
-def record(function: Lowered, structure: Structure) -> Programs:
-    """Record a lowered symbol's outputs and the gradients of the wanted arguments.
+def _compiled(module: fx.GraphModule) -> Callable[..., Any]:
+    """What torch's compiler makes of a program; as it is where that has Python operators."""
+    targets = [n.target for n in module.graph.nodes if n.op == "call_function"]
+    if not all(isinstance(t, torch._ops.OpOverload) or t is operator.getitem for t in targets):
+        return module.forward
+    _logger.info("compiling a program of %d nodes at its first run, which takes a while", len(targets))
+    return torch.compile(module, dynamic=False)
+
+
+def record(function: Lowered, structure: Structure, compiled: bool = False) -> Programs:
+    """Record a lowered symbol's outputs and the gradients of the wanted arguments; `compiled` by torch's compiler.
 
     Raises
     ------
@@ -179,8 +202,13 @@ def record(function: Lowered, structure: Structure) -> Programs:
             pure = torch.func.functionalize(module, remove="mutations")  # autograd does not run inside it
             module = make_fx(pure, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
     _drop_detachments(module.graph)
+    _loosen_views(module.graph)
+    save_results(module.graph)
     module.graph.eliminate_dead_code()
-    return Programs(module.graph, count, names, wanted)
+    if engine.has_fast_kernels() and not compiled:         # the compiler chooses for itself
+        keep_freed()
+        exchange(module.graph, count)
+    return Programs(module.graph, count, names, wanted, compiled)
 
 
 def _gradients(outputs: Sequence[Tensor], wanted: Sequence[Tensor], heads: Sequence[Tensor]) -> list[Optional[Tensor]]:
@@ -212,6 +240,13 @@ def _drop_detachments(graph: fx.Graph) -> None:
         if node.target is aten.detach.default:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
+
+
+def _loosen_views(graph: fx.Graph) -> None:
+    """A view becomes a copy where the memory is not as it was recorded: libraries choose layouts as they run."""
+    for node in graph.nodes:
+        if node.target in (aten.view.default, aten._unsafe_view.default):
+            node.target = aten.reshape.default
 
 
 def _ancestors(roots: Iterable[Any]) -> set[fx.Node]:

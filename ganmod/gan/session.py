@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..base import FileFormatError, InputError, StateError, require
+from ..executor import kernels
 from ..files import write_atomically
 from ..model import load_params
 from ..module import Module
@@ -34,6 +35,8 @@ class Restored(NamedTuple):
 
 class Session:
     """Checkpoints of modules, their optimizers, moving averages, iterators and random numbers, in a folder.
+
+    They keep the timings of kernels too, on which it depends how results are rounded.
 
     A run that is killed and restored gives the same parameters as one that is not, to the bit on a CPU. A checkpoint is
     a folder ``step-<number>-<serial>`` that appears as a whole, with MXNet's files for each module, the optimizers'
@@ -106,8 +109,8 @@ class Session:
         try:
             states = {name: self._write_part(temporary, name, part) for name, part in self._parts.items()}
             arrays: list[NDArray] = []
-            tree = trees.pack({"step": int(step), "values": values, "states": states, "random": _random_states()},
-                              arrays, "the session")
+            tree = trees.pack({"step": int(step), "values": values, "states": states, "random": _random_states(),
+                               "timings": kernels.timings()}, arrays, "the session")
             write_atomically(temporary / "session", trees.join(_MAGIC, tree, arrays))
             target = self._free_name(int(step))
             os.rename(temporary, target)
@@ -165,6 +168,7 @@ class Session:
         try:
             content = trees.unpack(header, arrays)
             step, values, states, generators = (content[k] for k in ("step", "values", "states", "random"))
+            timings = content.get("timings", {})           # earlier versions kept none
             if set(states) != set(self._parts):
                 raise ValueError(f"it is of {', '.join(sorted(states))}, the session of "
                                  f"{', '.join(sorted(self._parts))}")
@@ -173,6 +177,7 @@ class Session:
         for name, part in self._parts.items():
             self._read_part(found[-1], name, part, states[name])
         _set_random_states(generators)
+        kernels.set_timings(timings)
         return Restored(step, values)
 
     @staticmethod

@@ -62,7 +62,7 @@ class BucketingModule(BaseModule):
         self._group2ctxs, self._compression_params = group2ctxs, compression_params
         self._params_dirty = False
         self._monitor: Any = None
-        self._grad_req: Any = None
+        self._bind_settings: dict[str, Any] = {}           # the same for every bucket
         self._make(default_bucket_key)                     # reports what is wrong with sym_gen, or with the names
         self._reset_bind()
 
@@ -128,7 +128,7 @@ class BucketingModule(BaseModule):
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Optional[BaseModule] = None,
-             grad_req: Any = "write") -> None:
+             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: bool = False) -> None:
         """Bind the default bucket; the others follow when they are needed.
 
         Parameters are as in :meth:`Module.bind`; shared_module is not supported.
@@ -141,10 +141,12 @@ class BucketingModule(BaseModule):
         if self.binded:
             self.logger.warning("Already bound, ignoring bind()")
             return
-        self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
+        self.for_training, self.inputs_need_grad = for_training, inputs_need_grad
+        self._bind_settings = dict(for_training=for_training, inputs_need_grad=inputs_need_grad, grad_req=grad_req,
+                                   mixed_precision=mixed_precision, compile=compile)
         key = self._default_bucket_key
         module = self._buckets.get(key) or self._make(key)
-        module.bind(data_shapes, label_shapes, for_training, inputs_need_grad, grad_req=grad_req)
+        module.bind(data_shapes, label_shapes, **self._bind_settings)
         self._curr_module, self._curr_bucket_key, self._buckets[key], self.binded = module, key, module, True
         if params is not None:
             self.set_params(*params)
@@ -161,8 +163,8 @@ class BucketingModule(BaseModule):
         self._require("switch_bucket")
         module = self._buckets.get(bucket_key) or self._make(bucket_key)
         if not module.binded:
-            module.bind(data_shapes, label_shapes, self.for_training, self.inputs_need_grad, grad_req=self._grad_req,
-                        shared_module=self._buckets[self._default_bucket_key])
+            module.bind(data_shapes, label_shapes, shared_module=self._buckets[self._default_bucket_key],
+                        **self._bind_settings)
             if self._monitor is not None:
                 module.install_monitor(self._monitor)
             self._buckets[bucket_key] = module

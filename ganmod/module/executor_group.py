@@ -9,12 +9,13 @@ import torch
 from ..base import InputError, MXNetError, ShapeError
 from ..context import Context
 from ..executor import Executor
+from ..executor.options import USUAL, Options
 from ..io import DataDesc
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..ops import storage
 from ..symbol import Symbol
 
-__all__ = ["DataParallelExecutorGroup", "as_descriptions", "split_batch"]
+__all__ = ["DataParallelExecutorGroup", "as_descriptions", "with_shapes", "with_batch_size", "split_batch"]
 
 GradReq = Union[str, Sequence[str], dict[str, str]]
 Slices = list[tuple[slice, NDArray]]
@@ -35,6 +36,23 @@ def as_descriptions(shapes: Optional[Sequence[Any]]) -> list[DataDesc]:
                 raise InputError(f"data and label shapes are lists of DataDesc or (name, shape), got {entry!r}")
             entry = DataDesc(entry[0], tuple(entry[1]), *entry[2:])
         made.append(entry)
+    return made
+
+
+def with_shapes(descriptions: Sequence[DataDesc], shapes: Sequence[tuple[int, ...]]) -> list[DataDesc]:
+    """The descriptions, of other shapes."""
+    return [DataDesc(d.name, shape, d.dtype, d.layout) for d, shape in zip(descriptions, shapes)]
+
+
+def with_batch_size(labels: Sequence[DataDesc], data: Sequence[DataDesc]) -> list[DataDesc]:
+    """The labels' shapes for the batch size of `data`."""
+    axis = DataDesc.get_batch_axis(data[0].layout)
+    made = []
+    for label in labels:
+        shape = list(label.shape)
+        if shape and DataDesc.get_batch_axis(label.layout) >= 0:
+            shape[DataDesc.get_batch_axis(label.layout)] = data[0].shape[max(axis, 0)]
+        made.append(DataDesc(label.name, tuple(shape), label.dtype, label.layout))
     return made
 
 
@@ -88,6 +106,8 @@ class DataParallelExecutorGroup:
         Parameters without gradients; inputs that carry state from batch to batch.
     grad_req : str, list or dict
         ``'write'``, ``'add'`` or ``'null'``, for all arguments or for each.
+    options : Options
+        In which precision programs compute, and whether they are compiled.
     """
 
     def __init__(self, symbol: Symbol, contexts: Sequence[Context], workload: Optional[Sequence[float]],
@@ -95,9 +115,10 @@ class DataParallelExecutorGroup:
                  for_training: bool, inputs_need_grad: bool,
                  shared_group: Optional["DataParallelExecutorGroup"] = None, logger: Any = logging,
                  fixed_param_names: Optional[Sequence[str]] = None, grad_req: GradReq = "write",
-                 state_names: Optional[Sequence[str]] = None, group2ctxs: Any = None) -> None:
+                 state_names: Optional[Sequence[str]] = None, group2ctxs: Any = None,
+                 options: Options = USUAL) -> None:
         self.symbol, self.contexts, self.logger = symbol, list(contexts), logger
-        self.workload = list(workload or [1] * len(self.contexts))
+        self.workload, self._options = list(workload or [1] * len(self.contexts)), options
         self.group2ctxs = _group_contexts(group2ctxs, len(self.contexts))
         self.param_names, self.state_names = list(param_names), list(state_names or [])
         self.fixed_param_names = list(fixed_param_names or [])
@@ -152,7 +173,7 @@ class DataParallelExecutorGroup:
                 types = {d.name: d.dtype for d in [*data, *labels] if d.name in self.arg_names}
                 execs.append(self.symbol.simple_bind(
                     ctx, self.grad_req, types, group2ctx=self.group2ctxs[k],
-                    shared_exec=shared_group.execs[k] if shared_group else None, **shapes))
+                    shared_exec=shared_group.execs[k] if shared_group else None, options=self._options, **shapes))
         self.data_shapes, self.label_shapes = data, labels or None
         self.batch_size, self.slices, self.execs = batch_size, slices, execs
         self._collect_arrays()

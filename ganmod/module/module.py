@@ -7,13 +7,14 @@ from typing import Any, Optional, Sequence, Union
 
 from ..base import InputError, MXNetError, ShapeError, StateError
 from ..context import Context, current_context
+from ..executor.options import options
 from ..initializer import InitDesc
 from ..io import DataDesc
 from ..model import load_checkpoint, save_checkpoint
 from ..ndarray.ndarray import NDArray
 from ..symbol import Symbol
 from .base_module import DEFAULT_INITIALIZER, BaseModule, Params, check_names
-from .executor_group import DataParallelExecutorGroup, as_descriptions
+from .executor_group import DataParallelExecutorGroup, as_descriptions, with_batch_size, with_shapes
 from .updating import UpdatingModule
 
 __all__ = ["Module"]
@@ -163,7 +164,7 @@ class Module(UpdatingModule):
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Optional[BaseModule] = None,
-             grad_req: Any = "write") -> None:
+             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: bool = False) -> None:
         """Make the storage for batches of these shapes.
 
         Parameters
@@ -180,6 +181,12 @@ class Module(UpdatingModule):
             A bound module to share parameters with.
         grad_req : str, list or dict
             ``'write'``, ``'add'`` or ``'null'``, for all arguments or for each.
+        mixed_precision : {'bfloat16', 'float16'}, optional
+            In which matrix products and convolutions are computed; parameters, gradients, losses and outputs stay
+            float32. Nothing scales the loss for float16, whose gradients below 6e-8 are 0.
+        compile : bool
+            Whether ``torch.compile`` makes the programs, at their first run. On a CPU it needs a C++ compiler, and
+            does not make them faster.
 
         Raises
         ------
@@ -202,7 +209,7 @@ class Module(UpdatingModule):
         self._exec_group = DataParallelExecutorGroup(
             self._symbol, self._context, self._work_load_list, data, labels, self._param_names, for_training,
             inputs_need_grad, shared, self.logger, self._fixed_param_names, grad_req, self._state_names,
-            self._group2ctxs)
+            self._group2ctxs, options(mixed_precision, compile))
         self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
         self._data_shapes, self._label_shapes, self.binded = data, labels, True
         if shared_module is not None:
@@ -330,14 +337,14 @@ class Module(UpdatingModule):
         if bound == given or len(bound) != len(given):     # a wrong number of arrays is reported by the group
             return
         provided = getattr(batch, "provide_data", None)
-        data = as_descriptions(provided) if provided else _with_shapes(self._data_shapes, given)
+        data = as_descriptions(provided) if provided else with_shapes(self._data_shapes, given)
         labels = self._label_shapes
         if getattr(batch, "provide_label", None):
             labels = as_descriptions(batch.provide_label)
         elif labels and getattr(batch, "label", None):
-            labels = _with_shapes(labels, [tuple(a.shape) for a in batch.label])
+            labels = with_shapes(labels, [tuple(a.shape) for a in batch.label])
         elif labels:
-            labels = _with_batch_size(labels, data)
+            labels = with_batch_size(labels, data)
         try:
             self.reshape(data, labels)
         except ShapeError as error:
@@ -427,19 +434,3 @@ def _check_given(own: dict[str, NDArray], given: Params, allow_missing: bool) ->
                                  "initialised")
         elif given[name].shape != array.shape:
             raise ShapeError(f"{name!r} has shape {array.shape} in the network, and {given[name].shape} was given")
-
-
-def _with_shapes(descriptions: Sequence[DataDesc], shapes: Sequence[tuple[int, ...]]) -> list[DataDesc]:
-    return [DataDesc(d.name, shape, d.dtype, d.layout) for d, shape in zip(descriptions, shapes)]
-
-
-def _with_batch_size(labels: Sequence[DataDesc], data: Sequence[DataDesc]) -> list[DataDesc]:
-    """The labels' shapes for the batch size of `data`."""
-    axis = DataDesc.get_batch_axis(data[0].layout)
-    made = []
-    for label in labels:
-        shape = list(label.shape)
-        if shape and DataDesc.get_batch_axis(label.layout) >= 0:
-            shape[DataDesc.get_batch_axis(label.layout)] = data[0].shape[max(axis, 0)]
-        made.append(DataDesc(label.name, tuple(shape), label.dtype, label.layout))
-    return made

@@ -117,6 +117,16 @@ def test_dropout_draws_anew_repeats_under_a_seed_and_is_the_same_backwards():
     np.testing.assert_array_equal(executor.forward(is_train=False)[0].asnumpy(), np.ones((50, 50)))
 
 
+def test_views_of_what_lies_otherwise_than_recorded():
+    """The gradient of a dropout lies as the head gradient does, here transposed, and not as torch foretells."""
+    net = mx.sym.Dropout(mx.sym.Reshape(mx.sym.Variable("x"), shape=(2, 4, 5)), p=0.5)
+    executor = mx.sym.SwapAxis(net, dim1=1, dim2=2).simple_bind(mx.cpu(), x=(2, 20))
+    executor.arg_dict["x"][:] = 1
+    kept = executor.forward(is_train=True)[0].asnumpy()
+    executor.backward(mx.nd.ones((2, 5, 4)))
+    np.testing.assert_array_equal(executor.grad_dict["x"].asnumpy(), kept.transpose(0, 2, 1).reshape(2, 20))
+
+
 @pytest.fixture
 def define():
     """Define an operator for the time of a test."""

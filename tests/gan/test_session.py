@@ -11,6 +11,7 @@ import pytest
 import ganmod as mx
 from ganmod import gan
 from ganmod.base import FileFormatError, InputError
+from ganmod.executor import kernels
 
 PROGRAM = pathlib.Path(__file__).with_name("killed.py")
 
@@ -59,6 +60,17 @@ def test_values_and_updates(tmp_path, context):
     np.testing.assert_array_equal(np.random.rand(3), numbers)
     for name, array in step(other).items():
         np.testing.assert_array_equal(array, expected[name])
+
+
+def test_the_same_kernels_are_chosen(tmp_path, monkeypatch):
+    """As in the process that saved: their timings are kept, and with them how results are rounded."""
+    known = {"small of ...; 1 threads": {"library": 0.5, "channels last": 0.25}}
+    monkeypatch.setattr(kernels, "_timings", dict(known))
+    session = gan.Session(tmp_path, net=module())
+    session.save(1)
+    monkeypatch.setattr(kernels, "_timings", {})
+    session.restore()
+    assert kernels.timings() == known
 
 
 def test_old_and_unfinished_ones_go(tmp_path):

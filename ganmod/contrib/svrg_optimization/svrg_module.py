@@ -62,11 +62,13 @@ class SVRGModule(Module):
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Any = None,
-             grad_req: Any = "write") -> None:
+             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: bool = False) -> None:
         """As :meth:`Module.bind`; for training also what holds the parameters of some epochs ago."""
-        super().bind(data_shapes, label_shapes, for_training, inputs_need_grad, force_rebind, shared_module, grad_req)
+        super().bind(data_shapes, label_shapes, for_training, inputs_need_grad, force_rebind, shared_module, grad_req,
+                     mixed_precision, compile)
         if for_training and (force_rebind or not self._mod_aux.binded):
-            self._mod_aux.bind(data_shapes, label_shapes, for_training, inputs_need_grad, force_rebind, None, grad_req)
+            self._mod_aux.bind(data_shapes, label_shapes, for_training, inputs_need_grad, force_rebind, None, grad_req,
+                               mixed_precision, compile)
             self._param_dict = [{} for _ in self._context]
 
     def reshape(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None) -> None:

@@ -1,0 +1,223 @@
+"""Kernels: the nodes of a recorded program exchanged for equivalent ones where those have been measured to be faster.
+
+For float32 and bfloat16 on CPUs. A program's convolutions, and each of their gradients, have several ways to be
+computed (see :mod:`ganmod.executor.ways`), all equal but for rounding: the library's, over maps that lie in memory as
+NDArrays do or channels last; one matrix product; phases. Each way is timed when a program with such a node is recorded,
+once in a process, and :func:`report` shows it. Maps lie channels last throughout a program, from the first convolution
+to the outputs, or not at all. A matrix product may be oneDNN's in place of torch's.
+
+:func:`ganmod.engine.set_fast_kernels` switches this off. What is chosen follows from :func:`timings` alone, so that a
+process that is given those of another computes the same, to the bit.
+"""
+from __future__ import annotations
+
+import logging
+import time
+from typing import Callable, NamedTuple, Union
+
+import torch
+from torch import Tensor
+
+from . import ways
+
+__all__ = ["Convolution", "Product", "Task", "measured", "chosen", "timings", "set_timings", "generation", "report"]
+
+_logger = logging.getLogger(__name__)
+
+#: What one way must win over the library's to be preferred: timings are not exact, and the same choice is to come out.
+_GAIN = 0.9
+#: Below these numbers of operations there is nothing to gain.
+_FEWEST = {"convolution": 20e6, "product": 4e6}
+_SECONDS = 0.04                        # for measuring one task, after a first run or two of each way
+_MOST_PATCHES = 1 << 24                # elements
+
+_timings: dict[str, dict[str, float]] = {}
+_generation = 0
+
+Ways = dict[str, Callable[[], object]]
+
+
+class Convolution(NamedTuple):
+    """Computing one of a convolution's larger maps, its smaller ones and its weight from the other two.
+
+    Attributes
+    ----------
+    wanted : {'small', 'big', 'weight'}
+        ``small`` is what a Convolution gives, and the gradient of a Deconvolution's data; ``big`` the reverse.
+    big, small : tuple of int
+        Shapes (N, C, H, W).
+    kernel, stride, pad : tuple of int
+        Per axis.
+    dtype : torch.dtype
+        Of all three.
+    """
+
+    wanted: str
+    big: tuple[int, ...]
+    small: tuple[int, ...]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pad: tuple[int, int]
+    dtype: torch.dtype = torch.float32
+
+    def __str__(self) -> str:
+        big, small, kernel, stride, pad = ("x".join(map(str, sizes)) for sizes in self[1:6])
+        return f"{self.wanted} of big {big}, small {small}, kernel {kernel}, stride {stride}, pad {pad}, {self.dtype}"
+
+    @property
+    def is_worthwhile(self) -> bool:
+        """Whether it is large enough to be measured."""
+        places = self.small[0] * self.small[2] * self.small[3]
+        return 2 * places * self.small[1] * self._patch >= _FEWEST["convolution"]
+
+    @property
+    def _patch(self) -> int:
+        return self.big[1] * self.kernel[0] * self.kernel[1]
+
+    def names(self) -> list[str]:
+        """The ways that are worth a try; ``library`` and ``channels last`` are the same call on other memory."""
+        found = ["library", "channels last"]
+        if ways.has_linear(self.dtype) and self.small[0] * self.small[2] * self.small[3] * self._patch <= _MOST_PATCHES:
+            found.append("product")
+        fits = all(k % s == 0 and k > s for k, s in zip(self.kernel, self.stride)) and self.stride != (1, 1)
+        if self.wanted == "big" and fits and self.big[1] * self.stride[0] * self.stride[1] <= 64:
+            found.append("phases")
+        return found
+
+    def ways(self) -> Ways:
+        """Each way over maps of its own."""
+        shapes = self.big, self.small, (self.small[1], self.big[1], *self.kernel)
+        big, small, weight = (torch.full(shape, 0.5, dtype=self.dtype) for shape in shapes)
+        last = ways.channels_last(big), ways.channels_last(small)
+        calls: Ways = {
+            "library": lambda: self._library(big, small, weight),
+            "channels last": lambda: self._library(*last, weight),
+            "product": lambda: self.by("product", *last, weight),
+            "phases": lambda: self.by("phases", *last, weight),
+        }
+        return {name: calls[name] for name in self.names()}
+
+    def _library(self, big: Tensor, small: Tensor, weight: Tensor) -> object:
+        settings = (self.stride, self.pad, (1, 1), False, (0, 0), 1)
+        if self.wanted == "small":
+            return torch.ops.aten.convolution.default(big, weight, None, *settings)
+        mask = [self.wanted == "big", self.wanted == "weight", False]
+        return torch.ops.aten.convolution_backward.default(small, big, weight, None, *settings, mask)
+
+    def by(self, way: str, big: Tensor, small: Tensor, weight: Tensor) -> Tensor:
+        """What is wanted, by one of our own ways."""
+        function, inputs = self.call(way, big, small, weight, None)
+        return function(*inputs)
+
+    def call(self, way: str, big: object, small: object, weight: object, bias: object) \
+            -> tuple[Callable[..., Tensor], tuple[object, ...]]:
+        """The function of one of our own ways, and its arguments; the arrays may stand for others."""
+        if self.wanted == "small":
+            return ways.small_as_product, (big, weight, bias, self.stride, self.pad)
+        if self.wanted == "weight":
+            return ways.weight_as_product, (big, small, self.kernel, self.stride, self.pad)
+        function = ways.big_in_phases if way == "phases" else ways.big_as_product
+        return function, (small, weight, bias, self.big[2:], self.stride, self.pad)
+
+
+class Product(NamedTuple):
+    """``x @ w.T``: (rows, inner) and (columns, inner); `strided` where they do not lie so in memory."""
+
+    rows: int
+    inner: int
+    columns: int
+    strided: tuple[bool, bool]
+    dtype: torch.dtype = torch.float32
+
+    def __str__(self) -> str:
+        x, w = ("transposed " * strided for strided in self.strided)
+        return f"product of {x}{self.rows}x{self.inner}, {w}{self.columns}x{self.inner}, {self.dtype}"
+
+    @property
+    def is_worthwhile(self) -> bool:
+        """Whether it is large enough to be measured."""
+        return ways.has_linear(self.dtype) and 2 * self.rows * self.inner * self.columns >= _FEWEST["product"]
+
+    def names(self) -> list[str]:
+        """The ways that are worth a try."""
+        return ["library", "onednn"]
+
+    def ways(self) -> Ways:
+        """Torch's product and oneDNN's."""
+        x, w = (torch.full((self.inner, n), 0.5, dtype=self.dtype).t() if strided else
+                torch.full((n, self.inner), 0.5, dtype=self.dtype)
+                for n, strided in zip((self.rows, self.columns), self.strided))
+        return {"library": lambda: torch.mm(x, w.t()), "onednn": lambda: ways.linear(x, w)}
+
+
+Task = Union[Convolution, Product]
+
+
+def measured(task: Task) -> dict[str, float]:
+    """The seconds that each way takes, the best of a few runs; measured at the first call in a process.
+
+    Those that :func:`set_timings` gave hold if they are of the ways that there are here.
+    """
+    key = f"{task}; {torch.get_num_threads()} threads"
+    if _timings.get(key, {}).keys() != set(task.names()):
+        _timings[key] = _measure(task.ways())
+        _logger.debug("measured %s: %s", key, _timings[key])
+    return _timings[key]
+
+
+def chosen(times: dict[str, float], usual: str) -> str:
+    """The fastest way, or the usual one where that is about as fast."""
+    best = min((name for name in times if name != "library" or usual == "library"), key=lambda name: times[name])
+    return best if times[best] < _GAIN * times[usual] else usual
+
+
+@torch.no_grad()
+def _measure(calls: Ways) -> dict[str, float]:
+    best = {name: _seconds(call) for name, call in calls.items()}
+    for name, call in calls.items():                       # a first run finds memory, which takes no part of a long one
+        if best[name] < _SECONDS:
+            best[name] = _seconds(call)
+    for _ in range(min(20, int(_SECONDS / sum(best.values())))):
+        for name, call in calls.items():
+            best[name] = min(best[name], _seconds(call))
+    return best
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def timings() -> dict[str, dict[str, float]]:
+    """What has been measured in this process: seconds by way, by what is computed. It decides on everything chosen."""
+    return {key: dict(times) for key, times in _timings.items()}
+
+
+def set_timings(given: dict[str, dict[str, float]]) -> None:
+    """Take over what :func:`timings` returned in another process, so that the same is chosen here.
+
+    Programs that are recorded already are recorded again if they had been chosen by others.
+    """
+    global _generation
+    _generation += any(_timings.get(key, times) != times for key, times in given.items())
+    _timings.update({key: dict(times) for key, times in given.items()})
+
+
+def generation() -> int:
+    """How many times :func:`set_timings` has changed what was known."""
+    return _generation
+
+
+def report() -> str:
+    """A table of what has been measured: milliseconds for each way, the fastest one in brackets.
+
+    >>> print(report().splitlines()[0])
+    milliseconds, the fastest in brackets
+    """
+    lines = ["milliseconds, the fastest in brackets"]
+    for key, times in _timings.items():
+        best = min(times.values())
+        shown = [f"{name} [{t * 1e3:.3g}]" if t == best else f"{name} {t * 1e3:.3g}" for name, t in times.items()]
+        lines.append(f"{key}: {', '.join(shown)}")
+    return "\n".join(lines)

@@ -1,0 +1,101 @@
+"""Other ways to compute what convolutions and matrix products compute, for float32 and bfloat16 on CPUs.
+
+A convolution relates two sets of maps: the larger ones, `big`, which a Convolution takes and a Deconvolution gives, and
+the smaller ones, `small`; its weight is (channels of small, channels of big, kH, kW) for both. Each function computes
+one of the three from the other two. Maps are (N, C, H, W) and lie in memory channels last; pairs are (rows, columns).
+"""
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["linear", "has_linear", "channels_last", "small_as_product", "big_as_product", "big_in_phases",
+           "weight_as_product"]
+
+Pair = tuple[int, int]
+
+
+def has_linear(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether oneDNN's matrix product, which :func:`linear` calls, is there for a dtype."""
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+        return False
+    return dtype is not torch.bfloat16 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+    """``x @ weight.T + bias`` by oneDNN: (m, k), (n, k), (n,) -> (m, n).
+
+    Torch's own product calls MKL, which is half as fast on some processors.
+    """
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+def channels_last(maps: Tensor) -> Tensor:
+    """The same maps, channels last in memory."""
+    return maps.contiguous(memory_format=torch.channels_last)
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N H W, C), a view of what lies channels last."""
+    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+
+
+def _patches(big: Tensor, kernel: Pair, stride: Pair, pad: Pair) -> Tensor:
+    """What each place of `small` sees: (N h w, kH kW C)."""
+    maps = F.pad(big.permute(0, 2, 3, 1), (0, 0, pad[1], pad[1], pad[0], pad[0])).contiguous()
+    n, height, width, channels = maps.shape
+    h, w = (height - kernel[0]) // stride[0] + 1, (width - kernel[1]) // stride[1] + 1
+    a, b, c, d = maps.stride()
+    patches = maps.as_strided((n, h, w, *kernel, channels), (a, b * stride[0], c * stride[1], b, c, d))
+    return patches.reshape(n * h * w, -1)
+
+
+def small_as_product(big: Tensor, weight: Tensor, bias: Optional[Tensor], stride: Pair, pad: Pair) -> Tensor:
+    """`small` as one matrix product over the patches of `big`."""
+    kernel = weight.shape[2], weight.shape[3]
+    h, w = ((size + 2 * p - k) // s + 1 for size, p, k, s in zip(big.shape[2:], pad, kernel, stride))
+    rows = linear(_patches(big, kernel, stride, pad), weight.permute(0, 2, 3, 1).flatten(1), bias)
+    return rows.view(big.shape[0], h, w, -1).permute(0, 3, 1, 2)
+
+
+def big_as_product(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: Pair, stride: Pair, pad: Pair) \
+        -> Tensor:
+    """`big`, of the given size, as one matrix product whose patches are added where they overlap."""
+    (n, _, h, w), (kh, kw), channels = small.shape, weight.shape[2:], weight.shape[1]
+    patches = linear(_rows(small), weight.permute(2, 3, 1, 0).flatten(0, 2)).view(n, h, w, kh, kw, channels)
+    if h == w == 1 and (kh, kw) == size and pad == (0, 0):
+        big = patches.view(n, kh, kw, channels)
+    else:
+        padded = patches.new_zeros(n, size[0] + 2 * pad[0], size[1] + 2 * pad[1], channels)
+        for i in range(kh):
+            for j in range(kw):
+                padded[:, i:i + stride[0] * h:stride[0], j:j + stride[1] * w:stride[1]] += patches[:, :, :, i, j]
+        big = padded[:, pad[0]:pad[0] + size[0], pad[1]:pad[1] + size[1]]
+    return (big if bias is None else big + bias).permute(0, 3, 1, 2)
+
+
+def big_in_phases(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: Pair, stride: Pair, pad: Pair) -> Tensor:
+    """`big` by a convolution of stride 1 that gives all that lies between two places of `small` as channels.
+
+    For a kernel that is a multiple of the stride. It fills a processor's vectors where `big` has few channels.
+    """
+    (a, b), channels = stride, weight.shape[1]
+    (r, t) = taps = weight.shape[2] // a, weight.shape[3] // b
+    phases = weight.reshape(-1, channels, r, a, t, b).permute(3, 5, 1, 0, 2, 4).flip(-1, -2)
+    maps = F.conv2d(small, phases.reshape(a * b * channels, -1, *taps), padding=(r - 1, t - 1)).permute(0, 2, 3, 1)
+    n, h, w, _ = maps.shape
+    big = maps.reshape(n, h, w, a, b, channels).transpose(2, 3).reshape(n, h * a, w * b, channels)
+    below, beside = max(0, pad[0] + size[0] - h * a), max(0, pad[1] + size[1] - w * b)
+    if below or beside:                                    # beyond the last place there is nothing
+        big = F.pad(big, (0, 0, 0, beside, 0, below))
+    big = big[:, pad[0]:pad[0] + size[0], pad[1]:pad[1] + size[1]]
+    return (big if bias is None else big + bias).permute(0, 3, 1, 2)
+
+
+def weight_as_product(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pad: Pair) -> Tensor:
+    """The gradient of the weight, from `big` and `small` of which one is a gradient, as one matrix product."""
+    rows = linear(_rows(small).t(), _patches(big, kernel, stride, pad).t())
+    return rows.view(small.shape[1], *kernel, -1).permute(0, 3, 1, 2)

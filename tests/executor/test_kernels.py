@@ -1,0 +1,281 @@
+"""Exchanged kernels: each computes what its plain twin does; the choice can be seen, kept and switched off."""
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+import ganmod as mx
+from ganmod import engine
+from ganmod.executor import kernels, ways
+from ganmod.executor.kernels import Convolution, Product
+from ganmod.executor.options import USUAL, options
+
+aten = torch.ops.aten
+needs_linear = pytest.mark.skipif(not ways.has_linear(), reason="needs oneDNN's matrix product")
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Nothing has been measured, and everything is worth it."""
+    monkeypatch.setattr(kernels, "_timings", {})
+    monkeypatch.setattr(kernels, "_FEWEST", {"convolution": 0, "product": 0})
+
+
+@pytest.fixture
+def prefer(unmeasured, monkeypatch):
+    """Have certain ways win wherever they are possible."""
+    def prefer(*names):
+        order = [*names, "channels last", "library"]
+        monkeypatch.setattr(kernels, "_measure", lambda calls: {
+            name: 10.0 ** order.index(name) if name in order else 1e9 for name in calls})
+    return prefer
+
+
+# --- the ways --------------------------------------------------------------------------------------------------------
+
+KERNELS = [((4, 4), (2, 2), (1, 1)), ((4, 4), (1, 1), (0, 0)), ((3, 3), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)),
+           ((5, 5), (2, 2), (2, 2)), ((2, 4), (2, 2), (0, 1)), ((6, 6), (3, 3), (2, 1)), ((1, 1), (1, 1), (0, 0))]
+
+
+@needs_linear
+@pytest.mark.parametrize("kernel, stride, pad", KERNELS)
+@pytest.mark.parametrize("size", [(6, 6), (7, 9)])
+def test_each_way_is_the_library_s(rng, kernel, stride, pad, size):
+    def maps(*shape):
+        return torch.from_numpy(rng.standard_normal(shape).astype("float32")).contiguous(
+            memory_format=torch.channels_last)
+
+    big, weight = maps(3, 5, *size), maps(7, 5, *kernel)
+    below, beside = maps(7, 1, 1, 1).flatten(), maps(5, 1, 1, 1).flatten()
+    settings = stride, pad, (1, 1), False, (0, 0), 1
+    small = aten.convolution.default(big, weight, below, *settings)
+    head = ways.channels_last(maps(*small.shape))
+    to_big, to_weight, _ = aten.convolution_backward.default(head, big, weight, None, *settings, [True, True, False])
+    to_big = to_big + beside[:, None, None]
+    close = {"rtol": 1e-4, "atol": 1e-4}
+    torch.testing.assert_close(ways.small_as_product(big, weight, below, stride, pad), small, **close)
+    torch.testing.assert_close(ways.weight_as_product(big, head, kernel, stride, pad), to_weight, **close)
+    torch.testing.assert_close(ways.big_as_product(head, weight, beside, size, stride, pad), to_big, **close)
+    if all(k % s == 0 for k, s in zip(kernel, stride)):
+        torch.testing.assert_close(ways.big_in_phases(head, weight, beside, size, stride, pad), to_big, **close)
+
+
+# --- programs --------------------------------------------------------------------------------------------------------
+
+def chain(layer, layers, no_bias):
+    """Convolutions of both kinds with all that may stand between them; the end takes them out of the layout."""
+    net = mx.sym.Variable("data")
+    for k, settings in enumerate(layers):
+        net = layer(net, name=f"c{k}", num_filter=3 + k, no_bias=no_bias, **settings)
+        net = mx.sym.BatchNorm(net, name=f"bn{k}", fix_gamma=False)
+        net = mx.sym.LeakyReLU(net, slope=0.2) if k % 2 else mx.sym.Activation(net, act_type="relu")
+    net = mx.sym.Activation(net, act_type="tanh", name="maps")
+    judged = mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=6, name="fc")
+    return mx.sym.Group([net, mx.sym.LogisticRegressionOutput(judged, mx.sym.Variable("label"), name="out")])
+
+
+def results(symbol, fast, options=USUAL, **shapes):
+    """Outputs, gradients and states of a forward and two backwards; and the executor."""
+    executor = symbol.simple_bind(mx.cpu(), grad_req={n: "null" if n == "label" else "write"
+                                                      for n in symbol.list_arguments()}, options=options, **shapes)
+    rng = np.random.default_rng(0)
+    for array in executor.arg_arrays:
+        array[:] = rng.standard_normal(array.shape)
+    with engine.fast_kernels(fast):
+        outputs = executor.forward(is_train=True)
+        head = mx.nd.array(rng.standard_normal(outputs[0].shape))
+        executor.backward([head, None])
+        first = executor.grad_dict["data"].asnumpy()
+        executor.backward([head, None])                    # saved values are as they were
+    np.testing.assert_array_equal(executor.grad_dict["data"].asnumpy(), first)
+    assert all(o.as_torch().is_contiguous() for o in outputs)
+    found = {**executor.output_dict, **executor.grad_dict, **{f"{n} state": a for n, a in executor.aux_dict.items()}}
+    return {n: a.asnumpy() for n, a in found.items() if a is not None}, executor
+
+
+CHAINS = [[dict(kernel=(4, 4), stride=(2, 2), pad=(1, 1))] * 2, [dict(kernel=(3, 3), pad=(1, 1)), dict(kernel=(5, 5))],
+          [dict(kernel=(3, 3), stride=(2, 2)), dict(kernel=(1, 1))]]
+
+
+@needs_linear
+@pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
+@pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
+@pytest.mark.parametrize("layers", CHAINS)
+@pytest.mark.parametrize("no_bias", [True, False])
+def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
+    prefer(*preferred)
+    symbol = chain(layer, layers, no_bias)
+    shapes = dict(data=(4, 2, 11, 11))
+    plain, fast = results(symbol, False, **shapes)[0], results(symbol, True, **shapes)[0]
+    assert plain.keys() == fast.keys()
+    for name, array in plain.items():
+        np.testing.assert_allclose(fast[name], array, rtol=1e-3, atol=1e-3 * max(1, np.abs(array).max()), err_msg=name)
+
+
+@pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
+@pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
+def test_programs_in_bfloat16_compute_the_same(prefer, preferred, layer):
+    """Up to the roundings, which differ: both are as far from float32."""
+    prefer(*preferred)
+    symbol, shapes = chain(layer, CHAINS[0], True), dict(data=(4, 2, 11, 11))
+    expected = results(symbol, False, **shapes)[0]
+    errors = [{n: np.linalg.norm(array - expected[n]) / np.linalg.norm(expected[n]) for n, array in found.items()}
+              for found in (results(symbol, fast, options("bfloat16"), **shapes)[0] for fast in (False, True))]
+    for name in (*symbol.list_outputs(), "fc_weight", "c1_weight"):
+        assert errors[1][name] < max(3 * errors[0][name], 0.02), name
+
+
+@needs_linear
+def test_the_recorded_program_tells(prefer):
+    prefer("phases", "product", "onednn")
+    executor = results(chain(mx.sym.Deconvolution, CHAINS[0], True), True, data=(2, 2, 5, 5))[1]
+    for name in ("big_in_phases", "weight_as_product", "ways_linear", "memory_format"):
+        assert name in executor.debug_str()
+
+
+@pytest.mark.parametrize("layer, settings", [
+    (mx.sym.Convolution, dict(kernel=(3, 3), num_group=2)), (mx.sym.Convolution, dict(kernel=(3, 3), dilate=(2, 2))),
+    (mx.sym.Convolution, dict(kernel=(3, 3), stride=(2, 1))), (mx.sym.Deconvolution, dict(kernel=(3, 3), num_group=2))])
+def test_what_is_left_to_the_library(prefer, layer, settings):
+    """Beside an ordinary convolution, whose maps it shares."""
+    prefer("product")
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4, name="ordinary")
+    net = mx.sym.MakeLoss(mx.sym.sum(layer(net, num_filter=4, name="other", **settings) ** 2))
+    net = mx.sym.Group([mx.sym.BlockGrad(net), net])
+    executors = []
+    for fast in (False, True):
+        executor = net.simple_bind(mx.cpu(), data=(2, 3, 9, 9), grad_req="write")
+        for array in executor.arg_arrays:
+            array[:] = np.random.default_rng(0).standard_normal(array.shape)
+        with engine.fast_kernels(fast):
+            executor.forward(is_train=True)
+            executor.backward()
+        executors.append(executor)
+    for name, array in executors[0].grad_dict.items():
+        np.testing.assert_allclose(executors[1].grad_dict[name].asnumpy(), array.asnumpy(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 1, 3, 2)])
+def test_random_numbers_do_not_depend_on_the_layout(prefer, axes):
+    prefer()
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4)
+    net = mx.sym.Dropout(mx.sym.transpose(net, axes=axes), p=0.5)
+    found = []
+    for fast in (False, True):
+        executor = net.simple_bind(mx.cpu(), data=(2, 3, 9, 9))
+        executor.arg_dict["data"][:] = 1
+        executor.arg_dict[net.list_arguments()[1]][:] = 1
+        mx.random.seed(3)
+        with engine.fast_kernels(fast):
+            found.append(executor.forward(is_train=True)[0].asnumpy())
+    np.testing.assert_array_equal(found[0] == 0, found[1] == 0)
+
+
+def test_other_dtypes_are_left_alone(unmeasured):
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4)
+    net.simple_bind(mx.cpu(), type_dict={"data": "float64"}, data=(2, 3, 9, 9)).forward(is_train=True)
+    assert not kernels.timings()
+
+
+# --- choosing --------------------------------------------------------------------------------------------------------
+
+CONVOLUTION = Convolution("small", (4, 3, 9, 9), (4, 5, 4, 4), (3, 3), (2, 2), (0, 0))
+
+
+def test_measuring(unmeasured):
+    for task in (CONVOLUTION, CONVOLUTION._replace(wanted="big"), CONVOLUTION._replace(wanted="weight"),
+                 Product(8, 16, 32, (False, True))):
+        times = kernels.measured(task)
+        assert set(times) == set(task.names()) == set(task.ways()) and all(t > 0 for t in times.values())
+        assert kernels.measured(task) is times
+    assert len(kernels.timings()) == 4
+
+
+def test_a_way_has_to_be_clearly_faster():
+    assert kernels.chosen({"library": 1.0, "onednn": 0.95}, "library") == "library"
+    assert kernels.chosen({"library": 1.0, "onednn": 0.5}, "library") == "onednn"
+    assert kernels.chosen({"library": 0.1, "channels last": 1.0, "product": 0.95}, "channels last") == "channels last"
+
+
+def test_small_ones_are_not_measured(monkeypatch):
+    monkeypatch.setattr(kernels, "_timings", {})
+    results(chain(mx.sym.Convolution, CHAINS[0], True), True, data=(2, 2, 11, 11))
+    assert not kernels.timings()
+
+
+def test_the_report(prefer):
+    prefer("product")
+    kernels.measured(CONVOLUTION)
+    title, line = kernels.report().splitlines()
+    assert line.startswith("small of big 4x3x9x9, small 4x5x4x4, kernel 3x3, stride 2x2, pad 0x0, torch.float32; ")
+    assert ("product [" in line) == ways.has_linear() and "library 1e+0" in line
+
+
+def test_the_switch():
+    assert engine.has_fast_kernels()
+    with engine.fast_kernels(False):
+        assert not engine.has_fast_kernels() and engine.set_fast_kernels(True) is False
+    assert engine.has_fast_kernels()
+
+
+def test_a_backward_fits_its_forward(prefer):
+    """Though the switch is turned between them."""
+    prefer("product")
+    symbol = chain(mx.sym.Convolution, CHAINS[0], True)
+    executor = results(symbol, True, data=(2, 2, 11, 11))[1]
+    expected = executor.grad_dict["c0_weight"].asnumpy()
+    with engine.fast_kernels(False):
+        executor.backward([mx.nd.zeros(executor.outputs[0].shape), None])
+        executor.forward(is_train=True)
+    executor.backward([mx.nd.zeros(executor.outputs[0].shape), None])
+    assert executor.grad_dict["c0_weight"].shape == expected.shape
+
+
+def test_timings_of_another_process_decide(unmeasured):
+    """Also on programs that are there already."""
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4, no_bias=True, name="c")
+    executor = net.simple_bind(mx.cpu(), data=(2, 3, 9, 9))
+    executor.forward(is_train=True)
+    known = kernels.timings()
+    for preferred, expected in (("channels last", True), ("library", False)):
+        before = kernels.generation()
+        kernels.set_timings({key: {name: 0.1 if name == preferred else 1.0 for name in times}
+                             for key, times in known.items()})
+        executor.forward(is_train=True)
+        assert kernels.generation() == before + 1
+        program = list(executor._programs.values())[-1]
+        assert ("memory_format" in program.code()) == expected
+    kernels.set_timings(kernels.timings())
+    assert kernels.generation() == before + 1
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+def test_activations_write_over_what_nothing_needs():
+    executor = results(chain(mx.sym.Convolution, CHAINS[0], True), True, data=(2, 2, 11, 11))[1]
+    programs, = executor._programs.values()
+    forward = {n.target for n in programs._forward.__self__.graph.nodes}
+    backward = {n.target for program in programs._backward.values() for n in program.__self__.graph.nodes}
+    assert {aten.relu_.default, aten.leaky_relu_.default} <= forward
+    assert {aten.leaky_relu_backward.grad_input, aten.threshold_backward.grad_input} <= backward
+
+
+@pytest.mark.parametrize("expression", [
+    lambda x: mx.sym.Activation(x, act_type="relu"),       # of an argument
+    lambda x: mx.sym.Activation(mx.sym.Reshape(x, shape=(-1,)), act_type="relu"),   # of a view of one
+    lambda x: mx.sym.Group([x * 2, mx.sym.Activation(x * 2, act_type="tanh")]),
+    lambda x: (lambda y: mx.sym.Group([mx.sym.Activation(y, act_type="tanh"), y]))(x * 2),   # of an output
+    lambda x: (lambda y: mx.sym.Activation(y, act_type="tanh") + y)(x * 2),
+])
+def test_nothing_else_is_written_over(expression):
+    executor = expression(mx.sym.Variable("x")).bind(mx.cpu(), {"x": mx.nd.array([[-1.0, 2], [3, -4]])},
+                                                     {"x": mx.nd.zeros((2, 2))})
+    first = [o.asnumpy() for o in executor.forward(is_train=True)]
+    executor.backward([mx.nd.ones(o.shape) for o in executor.outputs])
+    gradient = executor.grad_dict["x"].asnumpy()
+    np.testing.assert_array_equal(executor.arg_dict["x"].asnumpy(), [[-1, 2], [3, -4]])
+    for before, after in itertools.zip_longest(first, executor.forward(is_train=True)):
+        np.testing.assert_array_equal(after.asnumpy(), before)
+    executor.backward([mx.nd.ones(o.shape) for o in executor.outputs])
+    np.testing.assert_array_equal(executor.grad_dict["x"].asnumpy(), gradient)
