@@ -167,6 +167,24 @@ def agree(marks, floor=0.1):
     return disagreement(marks, floor) <= 1e-2
 
 
+def report(result, floor=0.1):
+    """Prints a contest: what each took, who is absent, all ratios, and whether the contenders computed the same."""
+    row = "{:14} {:14} {:30} {}"
+    print(row.format("", "version", "ms/iteration, median [range]", "marks after warm-up"))
+    for name, seconds in result["seconds"].items():
+        marks = " ".join(f"{value:.6f}" for value in result["marks"].get(name, ()))
+        print(row.format(name, result["versions"][name]["version"], spread([1e3 * s for s in seconds]), marks))
+    for name, why in result["absent"].items():
+        print(f"{name:14} absent: {why}")
+    print()
+    names = list(result["seconds"])
+    for fast, slow in [(a, b) for i, a in enumerate(names) for b in names[i + 1:]]:
+        found = ratios(result["seconds"][slow], result["seconds"][fast])
+        print(f"{fast} does {spread(found)} times as many iterations a second as {slow}")
+    if not agree(result["marks"], floor):
+        print("WARNING: the contenders' results differ by more than 1 %: they do not compute the same")
+
+
 # ------------------------------------------------------------------------------------------------- the machine
 
 def machine():

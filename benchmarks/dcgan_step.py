@@ -23,7 +23,6 @@ import argparse
 import functools
 import json
 import pathlib
-import statistics
 import types
 from typing import NamedTuple
 
@@ -361,22 +360,7 @@ def report(result):
           "{iterations} iteration(s) after {warmup}".format(**settings))
     print(f"{where['cpu']}, {where['cores']} cores; load average {where['load_before'][0]:.2f} before, "
           f"{where['load_after'][0]:.2f} after\n")
-    row = "{:14} {:14} {:28} {:>7} {:>8}   {}"
-    print(row.format("", "version", "s/iteration, median [range]", "it/s", "images/s",
-                     "mean |image| and verdict after warm-up"))
-    for name, seconds in result["seconds"].items():
-        rate, marks = 1 / statistics.median(seconds), result["marks"][name]
-        print(row.format(name, result["versions"][name]["version"], contest.spread(seconds), f"{rate:.3g}",
-                         f"{rate * settings['batch']:.4g}", f"{marks[0]:.6f} {marks[1]:.6f}"))
-    for name, why in result["absent"].items():
-        print(f"{name:14} absent: {why}")
-    print()
-    names = list(result["seconds"])
-    for fast, slow in [(a, b) for i, a in enumerate(names) for b in names[i + 1:]]:
-        ratios = contest.ratios(result["seconds"][slow], result["seconds"][fast])
-        print(f"{fast} does {contest.spread(ratios)} times as many iterations a second as {slow}")
-    if not contest.agree(result["marks"]):
-        print("WARNING: the contenders' images or verdicts differ by more than 1 %: they do not compute the same")
+    contest.report(result)
 
 
 def parse():
