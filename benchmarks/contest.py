@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Any, NamedTuple
 
 from worker import Runner
@@ -57,7 +58,7 @@ class Contender:
 
     def __init__(self, command, threads):
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MXNET_SUBGRAPH_VERBOSE": "0",
-                       "PYTHONPATH": str(REPOSITORY)}
+                       "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": ""}
         self.printed = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.printed, text=True, env=environment)
@@ -94,9 +95,21 @@ class Contender:
 
 def contender(entry, threads, local=False):
     """The entry as a process or, of no worth as a measurement but quickly there, in this process; raises Absent."""
-    python = python_of(entry.library)
     job = {**entry._asdict(), "threads": threads}
-    return Runner(job) if local else Contender([python, WORKER, json.dumps(job)], threads)
+    if not local:
+        return Contender([python_of(entry.library), WORKER, json.dumps(job)], threads)
+    if entry.library == "mxnet":
+        raise Absent("it needs a process of its own")
+    if str(REPOSITORY) not in sys.path:
+        sys.path.append(str(REPOSITORY))
+    return Runner(job)
+
+
+def told(program, threads):
+    """What a line of Python in a fresh process prints, as JSON."""
+    process = Contender([sys.executable, "-c", program], threads)
+    process.close()
+    return process.about
 
 
 @contextlib.contextmanager
@@ -202,5 +215,29 @@ def cores():
 
 
 def load():
-    """The load average of the last 1, 5 and 15 minutes; none where the system does not tell."""
-    return list(os.getloadavg()) if hasattr(os, "getloadavg") else []
+    """The load average of the last 1, 5 and 15 minutes."""
+    return list(os.getloadavg())
+
+
+class Watch:
+    """How many cores are kept busy, from the making of this object on, by what is not measured here.
+
+    Unlike the load average, this leaves out the measured processes themselves. It is nan where /proc/stat is missing.
+    """
+
+    def __init__(self):
+        self.began = self.now()
+
+    @staticmethod
+    def now():
+        """Seconds by the clock, and processor seconds of the machine and of this process with its ended children."""
+        machine = float("nan")
+        with contextlib.suppress(FileNotFoundError), open("/proc/stat") as stream:
+            user, nice, system, _, _, *rest = map(int, stream.readline().split()[1:9])     # idle and waiting left out
+            machine = (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), machine, sum(os.times()[:4])
+
+    def others(self):
+        """Their number of cores."""
+        wall, machine, own = (now - began for now, began in zip(self.now(), self.began))
+        return max(machine - own, 0.0) / max(wall, 1e-9)
