@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dcgan_step import layers
 
-EDGE = 2048                            # of the matrices whose product shows the machine's rate
+EDGE, FILTERS = 2048, 256              # of the matrices and of the convolution that show the machine's rate
+IMAGES, OUTER, KERNEL = 8, 34, 4       # of that convolution
 
 
 def products(width, batch, size=64):
@@ -51,6 +52,23 @@ def product_loop(torch, edge=EDGE):
     return step
 
 
+def convolution(filters=FILTERS):
+    """The GFLOP of a convolution of as many channels as filters, without padding."""
+    return 2e-9 * IMAGES * filters**2 * (KERNEL * (OUTER - KERNEL + 1))**2
+
+
+def convolution_loop(torch, filters=FILTERS):
+    """Returns a function that convolves images of float32, channels last."""
+    generator = torch.Generator().manual_seed(0)
+    images, weights = (torch.rand(shape, generator=generator).contiguous(memory_format=torch.channels_last)
+                       for shape in ((IMAGES, filters, OUTER, OUTER), (filters, filters, KERNEL, KERNEL)))
+
+    def step():
+        torch.conv2d(images, weights)
+
+    return step
+
+
 def shares(seconds, product_seconds, gflop, product_gflop):
-    """The share of the machine's rate, which the product has, that a loop reaches in each round."""
+    """The share of a product's or convolution's rate that a loop reaches in each round."""
     return [gflop / ours / (product_gflop / theirs) for ours, theirs in zip(seconds, product_seconds)]

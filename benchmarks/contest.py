@@ -101,7 +101,7 @@ def contender(entry, threads, local=False):
     if entry.library == "mxnet":
         raise Absent("it needs a process of its own")
     if str(REPOSITORY) not in sys.path:
-        sys.path.append(str(REPOSITORY))
+        sys.path.insert(0, str(REPOSITORY))
     return Runner(job)
 
 

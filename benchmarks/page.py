@@ -30,8 +30,10 @@ fused Adam, a loss of logits, and a discriminator that is frozen while the gener
 100-256-512-1024-784 with LeakyReLU and BatchNorm, a discriminator 784-784-392-1; it learns from half a batch of each
 kind. *Generator alone*: from noise to a numpy array, `is_train=False`.
 - *Memory* is the highest that the process reached, above what it held when its library was imported.
-- *Share of the rate*: the products of matrices that the loop asks for, counted from the layers' shapes, over its
-seconds; divided by the rate of a product of large float32 matrices in the same round.
+- *Share of the rate*: the multiplications and additions that the loop asks for, counted from the layers' shapes with
+their padding, over its seconds; divided by the rate of a product of large float32 matrices in the same round. Where
+torch convolves faster than it multiplies matrices, more than 100 % is possible; so the rate of a large convolution
+without padding stands there too.
 - *Growth*: the slope of seconds against GFLOP, both as logarithms.
 
 {growth}"""

@@ -51,18 +51,19 @@ def networks(options, width, batch=64):
 
 
 def dcgan(options):
-    """The DCGAN loop at both widths, with the product of matrices that shows the machine's rate, and on a GPU."""
+    """The DCGAN loop at both widths, with what shows the machine's rate, and on a GPU where there is one."""
     names = [name for name in dcgan_step.LOOPS if name != "torch-compiled" or options.compile]
-    edge = 256 if options.quick else arithmetic.EDGE
-    product = contest.Entry("product", "torch", "arithmetic:product_loop", {"edge": edge})
+    edge, filters = (256, 16) if options.quick else (arithmetic.EDGE, arithmetic.FILTERS)
+    limits = [contest.Entry("product", "torch", "arithmetic:product_loop", {"edge": edge}),
+              contest.Entry("convolution", "torch", "arithmetic:convolution_loop", {"filters": filters})]
     found = {}
     for width, iterations, warmup in (("0.25", 4, 3), ("1", 1, 2)):
         settings = networks(options, float(width))
-        found.update(held(options, f"dcgan-{width}", [*dcgan_step.entries(names, **settings), product],
+        found.update(held(options, f"dcgan-{width}", [*dcgan_step.entries(names, **settings), *limits],
                           iterations, warmup))
-        found[f"dcgan-{width}"]["gflop"] = {"ganmod-wanted": arithmetic.dcgan(**settings),
-                                            "ganmod": arithmetic.dcgan(**settings, spare=False),
-                                            "product": arithmetic.product(edge)}
+        found[f"dcgan-{width}"]["gflop"] = {
+            "ganmod-wanted": arithmetic.dcgan(**settings), "ganmod": arithmetic.dcgan(**settings, spare=False),
+            "product": arithmetic.product(edge), "convolution": arithmetic.convolution(filters)}
     names.remove("mxnet")
     if options.gpu:
         found.update(held(options, "dcgan-gpu", dcgan_step.entries(names, **networks(options, 1.0), ctx="gpu"), 20, 5))
