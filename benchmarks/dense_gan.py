@@ -143,7 +143,8 @@ def torch_loop(torch, batch):
     netD.append(torch.nn.Sigmoid())
     criterion = torch.nn.BCELoss()
     optimizerG, optimizerD = adam(torch, netG), adam(torch, netD)
-    ones, zeros = torch.ones(batch, 1), torch.zeros(batch // 2, 1)
+    ones = torch.ones(batch, 1)
+    halves = torch.cat([torch.ones(batch // 2, 1), torch.zeros(batch // 2, 1)])
     done = 0
 
     def step():
@@ -153,7 +154,7 @@ def torch_loop(torch, batch):
         # Learn what is real and what is fake.
         optimizerD.zero_grad()
         both = torch.cat([real[turn * batch // 2:(turn + 1) * batch // 2], netG(half_noise[turn]).detach()])
-        criterion(netD(both), torch.cat([ones[batch // 2:], zeros])).backward()
+        criterion(netD(both), halves).backward()
         optimizerD.step()
 
         # Learn to pass for real.

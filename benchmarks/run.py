@@ -29,8 +29,9 @@ import inference
 import page
 from rows import rows, table, warnings
 
-GPU = ("import json, torch; "
-       "print(json.dumps(torch.cuda.get_device_name() if torch.cuda.is_available() else None))")
+SOFTWARE = ("import ganmod, json, numpy, torch; "
+            "print(json.dumps([{m.__name__: m.__version__ for m in (ganmod, torch, numpy)}, "
+            "torch.cuda.get_device_name() if torch.cuda.is_available() else None]))")
 NO_GPU = "torch sees no GPU"
 
 
@@ -103,7 +104,7 @@ def imports(options):
 
 
 def growing(options):
-    """How the cost grows."""
+    """How the cost grows; all points are in memory at once, which takes 8 GB."""
     points = growth.QUICK if options.quick else growth.POINTS
     found = held(options, "growth", growth.entries(points), 1, 2)
     found["growth"]["gflop"] = {point.name: point.gflop for point in points}
@@ -117,23 +118,22 @@ SERIES = {"dcgan": dcgan, "dense": dense, "inference": generation, "memory": mem
 
 # ---------------------------------------------------------------------------------------------------- measuring
 
-def versions(contests):
-    """The libraries' versions by name, as the contenders told them, and Python's."""
-    told = {name.partition("-")[0]: about["version"] for result in contests.values()
-            for name, about in result.get("versions", {}).items()
-            if name.partition("-")[0] in ("ganmod", "mxnet", "torch")}
-    return {**told, "Python": platform.python_version()}
+def versions(contests, here):
+    """The libraries' versions by name: those that this Python has, MXNet's where it took part, and Python's."""
+    told = {name: about["version"] for result in contests.values()
+            for name, about in result.get("versions", {}).items() if name == "mxnet"}
+    return {**here, **told, "Python": platform.python_version()}
 
 
 def measure(options):
     """Holds the contests; returns everything as one dict, which is also what is written as JSON."""
     machine, watch = contest.machine(), contest.Watch()
-    options.gpu = contest.told(GPU, options.threads) if "dcgan" in options.only else None
+    here, options.gpu = contest.told(SOFTWARE, options.threads)
     contests = {}
     for name in options.only:
         contests.update(SERIES[name](options))
     machine.update(load_after=contest.load(), others=watch.others(), threads=options.threads,
-                   date=time.strftime("%Y-%m-%d"), gpu=options.gpu, versions=versions(contests))
+                   date=time.strftime("%Y-%m-%d"), gpu=options.gpu, versions=versions(contests, here))
     found = rows(contests)
     return {"settings": {"rounds": options.rounds, "quick": options.quick, "only": options.only}, "machine": machine,
             "contests": contests, "warnings": list(warnings(contests, machine, options.quick)),

@@ -248,6 +248,13 @@ def test_a_contender_that_dies_is_absent(programs, capfd):
     assert answers == {"stays": [7, 7]} and absent == {"never": "no luck", "soon": "worn out"}
 
 
+def test_versions(programs, contests):
+    assert "mxnet" not in programs.run.versions(contests, {"torch": "2"})
+    contests["dense"]["versions"] = {"mxnet": {"version": "1.9"}, "torch-tuned": {"version": "2"}}
+    found = programs.run.versions(contests, {"torch": "2"})
+    assert found.pop("Python") and found == {"torch": "2", "mxnet": "1.9"}
+
+
 def test_no_mxnet(programs, monkeypatch, tmp_path):
     monkeypatch.setenv("GANMOD_MXNET_PYTHON", str(tmp_path / "python"))
     result = programs.contest.hold(programs.dcgan_step.entries(["mxnet"], width=1, batch=1), rounds=1, iterations=1,
