@@ -12,13 +12,11 @@ decode          ``cv2.imdecode`` alone in as many threads, of what lies in memor
 torch           a ``DataLoader`` whose workers decode, crop and mirror alike, read the same file and hand over uint8,
                 which becomes float32 afterwards; with the number of workers that turned out best in the warm-up
 
-Each runs in a process of its own, which stays alive and times some whole epochs in a row, from the reset to the last
-batch; in a row, as MXNet decodes much of an epoch ahead. They take turns, in an order that rotates, so that
-whatever else the machine does falls on all of them; a ratio is taken within a round, and its median over the rounds
-is shown with its range. Afterwards ganmod runs ``--epochs`` epochs on its own, and tells its memory after each.
+Each runs in a process of its own and times some whole epochs in a row, from the reset to the last batch; in a row, as
+MXNet decodes much of an epoch ahead. They take turns, and MXNet is looked for, as contest.py says. Afterwards ganmod
+runs ``--epochs`` epochs on its own, and tells its memory after each.
 
-MXNet is looked for where the tests look: the Python that GANMOD_MXNET_PYTHON names, else ``.venv-mxnet``. What is
-absent is said to be absent. This file runs under MXNet's Python too, so it needs nothing newer than Python 3.8.
+This file runs under MXNet's Python too, so it needs nothing newer than Python 3.8.
 """
 from __future__ import annotations
 
@@ -29,15 +27,14 @@ import os
 import pathlib
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+import contest
 import numpy as np
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 CONTENDERS = ("ganmod", "mxnet", "decode", "torch")
 SIZES = {256: 224, 128: 128}                               # edge of the JPEGs, and of what comes out
 GOALS = {256: {"mxnet": 4, "decode": 0.75, "torch": 1.3}, 128: {"mxnet": 3, "decode": 0.6, "torch": 1.3}}
@@ -207,81 +204,27 @@ def work(name, options):
 
 # ------------------------------------------------------------------------------------------------------- turns
 
-class Contender:
-    """One process, which answers each request by a line."""
-
-    def __init__(self, name, python, size, options):
-        self.log = tempfile.TemporaryFile()
-        command = [python, __file__, "--worker", name, "--size", str(size), "--folder", str(options.folder),
-                   "--threads", str(options.threads), "--epochs", str(options.epochs), "--passes", str(options.passes)]
-        paths = [] if name == "mxnet" else [str(REPOSITORY)]
-        env = {**os.environ, "OMP_NUM_THREADS": str(options.threads), "MXNET_SUBGRAPH_VERBOSE": "0",
-               "PYTHONPATH": os.pathsep.join(paths)}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-                                        env=env, text=True)
-        self.about = self.answer()
-
-    def answer(self):
-        """The next line."""
-        line = self.process.stdout.readline()
-        if not line:
-            self.log.seek(0)
-            raise RuntimeError(self.log.read().decode(errors="replace").strip().splitlines()[-1:] or ["it ended"])
-        return json.loads(line)
-
-    def ask(self, what):
-        """The answer to a request."""
-        self.process.stdin.write(what + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def close(self):
-        """End the process."""
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+def contender(name, size, options):
+    """The process of a contender."""
+    python = contest.python_of("mxnet" if name == "mxnet" else "ganmod")
+    return contest.Contender([python, __file__, "--worker", name, "--size", size, "--folder", options.folder,
+                              "--threads", options.threads, "--epochs", options.epochs, "--passes", options.passes],
+                             options.threads)
 
 
-def find_mxnet():
-    """The Python that has MXNet, or None."""
-    given = os.environ.get("GANMOD_MXNET_PYTHON") or str(REPOSITORY / ".venv-mxnet" / "bin" / "python")
-    return given if os.path.exists(given) else None
+def settled(one):
+    """A contender's turn, when what the last one left running has ended."""
+    time.sleep(SETTLE)
+    return one.ask("go")
 
 
 def measure(size, options):
     """All contenders in turn, for one size."""
-    result = {"turns": {}, "about": {}, "absent": {}, "memory": []}
-    running = {}
-    try:
-        for name in options.only:
-            python = find_mxnet() if name == "mxnet" else sys.executable
-            try:
-                if python is None:
-                    raise RuntimeError("no MXNet; python -m pytest tests/parity makes .venv-mxnet")
-                running[name] = Contender(name, python, size, options)
-                result["about"][name], result["turns"][name] = running[name].about, []
-            except RuntimeError as error:
-                result["absent"][name] = str(error)
-        names = list(running)
-        for number in range(options.rounds):
-            turn = number % max(len(names), 1)
-            for name in names[turn:] + names[:turn]:
-                time.sleep(SETTLE)
-                result["turns"][name].append(running[name].ask("go"))
-        if "ganmod" in running:
-            result["memory"] = running["ganmod"].ask("memory")
-    finally:
-        for contender in running.values():
-            contender.close()
-    return result
-
-
-def spread(values, form="{:.0f}"):
-    """Median and range as text."""
-    return "{} [{}..{}]".format(*(form.format(f(values)) for f in (statistics.median, min, max)))
+    makers = {name: lambda name=name: contender(name, size, options) for name in options.only}
+    with contest.running(makers) as (there, absent):
+        turns = contest.take_turns(there, absent, options.rounds, settled, f"{size}: ")
+        return {"turns": turns, "about": {name: there[name].about for name in turns}, "absent": absent,
+                "memory": there["ganmod"].ask("memory") if "ganmod" in turns else []}
 
 
 def report(size, result, options):
@@ -292,15 +235,16 @@ def report(size, result, options):
     print(row.format("", "version", "images/s, median [range]", "processor time in us/image", ""))
     for name, turns in result["turns"].items():
         about = result["about"][name]
-        own = "in its workers" if name == "torch" else spread([turn["cpu"] for turn in turns])
-        print(row.format(name, about["version"], spread([t["rate"] for t in turns]), own, about["remark"]))
+        own = "in its workers" if name == "torch" else contest.spread([turn["cpu"] for turn in turns], "{:.0f}")
+        rates = contest.spread([turn["rate"] for turn in turns], "{:.0f}")
+        print(row.format(name, about["version"], rates, own, about["remark"]))
     for name, why in result["absent"].items():
         print(f"{name:8} absent: {why}")
     for name, goal in GOALS[size].items():
         if name in result["turns"] and "ganmod" in result["turns"]:
             ratios = [a["rate"] / b["rate"] for a, b in zip(result["turns"]["ganmod"], result["turns"][name])]
             verdict = "reached" if statistics.median(ratios) >= goal else "NOT reached"
-            print(f"ganmod is {spread(ratios, '{:.2f}')} times as fast as {name} (goal: {goal:g}, {verdict})")
+            print(f"ganmod is {contest.spread(ratios, '{:.2f}')} times as fast as {name} (goal: {goal:g}, {verdict})")
     found = result["memory"]
     if found:
         print(f"ganmod's memory after each of {len(found)} epochs: {min(found):.0f} to {max(found):.0f} MiB, "
@@ -336,7 +280,7 @@ def main():
     options = parse()
     if options.worker:
         return work(options.worker, options)
-    sys.path.insert(0, str(REPOSITORY))
+    sys.path.insert(0, str(contest.REPOSITORY))
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         options.folder = pathlib.Path(folder)
