@@ -22,7 +22,7 @@ from .sampling import sample
 __all__ = ["Classifier", "Quality", "train_classifier"]
 
 _FEATURES = "features"
-_TURNS = 4                                                 # classes of images that are told apart by how they are turned
+_TURNS = 4                                                 # classes, of images turned by quarters
 
 
 class Quality(NamedTuple):
@@ -109,8 +109,9 @@ class Classifier:
                        self.classes)
 
 
-def train_classifier(images: Any, labels: Any = None, classes: Optional[int] = None, epochs: int = 15, batch_size: int = 64,
-                     seed: int = 0, context: Optional[Context] = None, width: int = 16) -> Classifier:
+def train_classifier(images: Any, labels: Any = None, classes: Optional[int] = None, epochs: int = 15,
+                     batch_size: int = 64, seed: int = 0, context: Optional[Context] = None,
+                     width: int = 16) -> Classifier:
     """Train a small convolutional network to tell the classes of a data set.
 
     It knows images of 8x8 pixels or more of any range of values. The program's random numbers go on as if it had not
