@@ -13,8 +13,9 @@ import torch
 from ..base import FileFormatError, InputError, MXNetError, require
 from ..recordio import opencv
 
-__all__ = ["Images", "load", "digits", "mnist", "idx_folder", "picture_folder", "scaled"]
+__all__ = ["Images", "load", "source", "digits", "mnist", "idx_folder", "picture_folder", "scaled", "shuffled"]
 
+_NAMES = ("digits", "mnist")
 _ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -33,14 +34,23 @@ class Images(NamedTuple):
     labels: Optional[np.ndarray]
 
 
-def load(source: Union[str, pathlib.Path]) -> Images:
+def load(data: Union[str, pathlib.Path]) -> Images:
     """Gray images by name: 'digits', 'mnist', or a folder of IDX files; see the functions of these names.
 
     >>> load('digits').pixels.shape
     (1797, 1, 10, 10)
     """
-    known = {"digits": digits, "mnist": mnist}
-    return known[str(source)]() if str(source) in known else idx_folder(source)
+    named = dict(zip(_NAMES, (digits, mnist))).get(str(data))
+    return named() if named else idx_folder(data)
+
+
+def source(text: str) -> str:
+    """What :func:`load` takes, for argparse: a name, or the whole path of a folder.
+
+    >>> source('digits')
+    'digits'
+    """
+    return text if text in _NAMES else str(pathlib.Path(text).resolve())
 
 
 def digits() -> Images:
@@ -219,3 +229,29 @@ def scaled(pixels: Any, size: Optional[int] = None) -> np.ndarray:
         images = torch.nn.functional.interpolate(images, (size, size), mode="bilinear")
     values: np.ndarray = images.div_(127.5).sub_(1).numpy()
     return values
+
+
+def shuffled(images: Images, seed: int, least: int, most: Optional[int] = None) -> Images:
+    """The same images in a random order, or some of them.
+
+    Parameters
+    ----------
+    images : Images
+    seed : int
+        Of the order.
+    least : int
+        How many there must be, such as those of a batch.
+    most : int, optional
+        How many to take.
+
+    Raises
+    ------
+    InputError
+        Where there are fewer.
+
+    >>> shuffled(Images(np.zeros((3, 1, 2, 2), np.uint8), np.arange(3)), seed=1, least=2).labels.tolist()
+    [0, 2, 1]
+    """
+    order = np.random.RandomState(seed).permutation(len(images.pixels))[:most]
+    require(len(order) >= least, f"There are {len(order)} images, fewer than the {least} of a batch", InputError)
+    return Images(images.pixels[order], None if images.labels is None else images.labels[order])

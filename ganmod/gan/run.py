@@ -20,8 +20,8 @@ from ..base import InputError, MXNetError, StateError, require
 from ..context import Context, cpu, gpu, num_gpus
 from ..files import write_atomically
 from ..io import DataBatch, DataIter
-from . import pictures
-from .classifier import Classifier, Quality
+from . import datasets, pictures
+from .classifier import Classifier, Quality, train_classifier
 from .session import Session
 
 __all__ = ["Run", "parser", "parse", "program", "context", "endless"]
@@ -32,7 +32,8 @@ _NOT_SETTINGS = ("out", "resume", "keep", "ctx")           # options that a run 
 
 # --- a program's frame -------------------------------------------------------------------------------------------
 
-def parser(description: str, out: str, length: str = "epochs", batch_size: int = 64) -> argparse.ArgumentParser:
+def parser(description: str, out: str, length: str = "epochs", batch_size: int = 64,
+           data: Optional[str] = None) -> argparse.ArgumentParser:
     """A command line with the options that all programs of this kind have; add to it what yours has besides.
 
     Parameters
@@ -45,8 +46,13 @@ def parser(description: str, out: str, length: str = "epochs", batch_size: int =
         What the length of a run is counted in.
     batch_size : int
         By default.
+    data : str, optional
+        What :func:`ganmod.gan.datasets.load` is to load by default; without it there is no such option.
     """
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if data is not None:
+        made.add_argument("--data", type=datasets.source, default=data, metavar="digits|mnist|DIR",
+                          help=f"digits of scikit-learn, of MNIST, or a folder of IDX files ({data})")
     made.add_argument(f"--{length}", type=positive, help="in all, with those done before")
     made.add_argument("--batch-size", type=positive, default=batch_size, help=f"images in a batch ({batch_size})")
     made.add_argument("--seed", type=int, default=1, help="of the order of images and all random numbers (1)")
@@ -172,6 +178,7 @@ class Run:
         for package in ("tqdm", "matplotlib.figure", "PIL"):
             _needed(package)                               # better to hear it now than after the training
         self.folder, self._keep, self._resume = pathlib.Path(options.out), options.keep, options.resume
+        self._dry = getattr(options, "dry_run", False)
         self.step, self.finished = 0, False
         self.losses: dict[str, list[float]] = {}
         self._session: Optional[Session] = None
@@ -243,6 +250,34 @@ class Run:
         recent = (self.step - 1) % size + 1 if size else 100
         means = " ".join(f"{name} {np.mean(values[-recent:]):.3f}" for name, values in self.losses.items())
         return (f"epoch {(self.step - 1) // size + 1} " if size else "") + f"loss {means}"
+
+    def finish(self, real: np.ndarray, labels: Optional[np.ndarray], generate: Callable[[int], Any],
+               ylabel: str = "loss", names: Optional[Mapping[str, str]] = None, most: int = 2000) -> None:
+        """Draw the run; and if all steps are done, judge what the generator makes, and say where to look.
+
+        Parameters
+        ----------
+        real : numpy.ndarray
+            (N, C, H, W), of which `most` are judged against as many generated ones.
+        labels : numpy.ndarray or None
+            (N,), their classes; without them, modes are not counted.
+        generate : callable
+            Makes that many images.
+        ylabel, names
+            As for :meth:`draw`.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After drawing, where Ctrl-C ended the loop.
+        """
+        self.draw(ylabel, names)
+        if not self.finished:
+            raise KeyboardInterrupt
+        real, labels = real[:most], None if labels is None else labels[:most]
+        classifier = train_classifier(real, labels, epochs=1 if self._dry else 15, batch_size=16)
+        self.judge(classifier, real, generate(len(real)))
+        print(f"See {self.folder}")
 
     # --- what can be looked at ------------------------------------------------------------------------------------
 
