@@ -157,6 +157,8 @@ class Run:
     options : argparse.Namespace
         As :func:`parse` gives them: ``out``, ``resume``, ``keep``, and the settings of the run. An earlier run in the
         folder that is not resumed is set aside there, in ``earlier-1`` and so on.
+    also : sequence of str
+        Names of files that the program itself leaves in the folder, to be set aside with the others.
 
     Attributes
     ----------
@@ -174,7 +176,7 @@ class Run:
         Without the packages that progress and pictures need: tqdm and matplotlib.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, also: Sequence[str] = ()) -> None:
         for package in ("tqdm", "matplotlib.figure", "PIL"):
             _needed(package)                               # better to hear it now than after the training
         self.folder, self._keep, self._resume = pathlib.Path(options.out), options.keep, options.resume
@@ -184,14 +186,14 @@ class Run:
         self._session: Optional[Session] = None
         self._per_epoch: Optional[int] = None
         if not self._resume:
-            self._set_aside()
+            self._set_aside((*_PRODUCTS, *also))
         (self.folder / "sheets").mkdir(parents=True, exist_ok=True)
         settings = {k: str(v) if isinstance(v, pathlib.Path) else v for k, v in vars(options).items()
                     if k not in _NOT_SETTINGS}
         write_atomically(self.folder / "settings.json", json.dumps(settings, indent=1).encode())
 
-    def _set_aside(self) -> None:
-        there = [self.folder / name for name in _PRODUCTS if (self.folder / name).exists()]
+    def _set_aside(self, names: Sequence[str]) -> None:
+        there = [self.folder / name for name in names if (self.folder / name).exists()]
         if there:
             aside = self.folder / f"earlier-{1 + len(list(self.folder.glob('earlier-*')))}"
             aside.mkdir()
