@@ -34,9 +34,7 @@ def example_quality(name, seed, out, extra):
 
 def twin_quality(name, seed, out, extra):
     """Train an example's twin on the same images, and judge it in the same way."""
-    import ganmod as mx
-
-    example, twin = importlib.import_module(name), importlib.import_module(f"benchmarks.twins.{name}")
+    mx, example, twin = (importlib.import_module(module) for module in ("ganmod", name, f"benchmarks.twins.{name}"))
     options = example.options(["--out", str(out), "--seed", str(seed), *extra])
     images, labels = example.load(options)
     real, labels = images[:2000], None if labels is None else labels[:2000]

@@ -1,0 +1,344 @@
+"""A GAN that paints, after Ritchie Vink's "The distribution of art?": pictures of 64x64 or 256x256, and walks.
+
+    python examples/art.py                            paintings that it first paints itself, offline, on any machine
+    python examples/art.py --data DIR                 any folder of pictures, of any size
+    python examples/art.py --full --size 256 --data DIR --ctx gpu    the original's large network
+    python examples/art.py --resume                   goes on where the last run ended or was stopped
+    python examples/art.py walk PREFIX EPOCH --film walk.mp4         a film from any checkpoint of a generator, such as
+                                                      out/art/checkpoints/step-00001440-0/generator and 0
+
+Pictures, checkpoints and quality.json go to out/art, or where --out says. What stands around the loop, from the command
+line to the checkpoints, is mx.gan.run; the loop itself is here, in train_on().
+"""
+import argparse
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")    # else threads that wait slow everything where cores are shared
+
+import numpy as np
+
+import ganmod as mx
+from ganmod.base import InputError, require
+from ganmod.gan import datasets, latents, losses, pictures
+from ganmod.gan.run import Run, context, endless, parse, parser, positive, program
+from ganmod.recordio import opencv
+
+Z = 200                                                # random numbers that a picture is made from
+FILTERS = {64: (1024, 512, 256, 128), 256: (1024, 512, 512, 512, 256, 128)}      # by size of the pictures, from 4x4 on
+NARROWER = 4                                           # by which they are divided, for CPUs, unless --full is given
+ADAM = {"learning_rate": 0.0002, "beta1": 0.5, "beta2": 0.999}
+SWAPPED = 0.03                                         # of the discriminator's labels
+SHOWN = 36                                             # pictures on a sheet
+
+
+# --- The paintings ----------------------------------------------------------------------------------------------------
+
+PAINTINGS = {64: 1536, 256: 512}                       # by size: a picture of 256x256 is as large as 16 of 64x64
+PALETTES = ("7f1d1d c2410c f59e0b fde68a 3b0a1e", "0b1d51 1e4fa3 5aa9e6 f9f3e5 f4a259",
+            "1b4332 40916c 95d5b2 fefae0 bc6c25", "2d1e4f 6a4c93 c77dff ffd6e0 ff6f91",
+            "22223b 4a4e69 9a8c98 f2e9e4 c9184a", "003049 d62828 f77f00 fcbf49 eae2b7")
+SKIES = ("2a4d8f f7b267", "5fa8d3 e8f4f8", "3d1e6d ff6f61", "1b2a49 c06c84", "f9c784 fdf0d5")       # above, and below
+PRIMARIES = ("c81d25", "1d3f94", "f6c915")
+
+
+def rgb(colour):
+    """'ff8000' as an array (255, 128, 0)."""
+    return np.array(tuple(bytes.fromhex(colour)), float)
+
+
+def palette(rng):
+    """Five colours that go together, in a random order."""
+    return [rgb(colour) for colour in rng.permutation(PALETTES[rng.randint(len(PALETTES))].split())]
+
+
+def blend(picture, mask, colour):
+    """Lays a colour over a picture (H, W, 3), as thickly as a mask (H, W) from 0 to 1 says."""
+    picture += mask[:, :, None] * (colour - picture)
+
+
+def colour_field(cv2, rng, height, width):
+    """Two or three bands, one above the other, with soft edges."""
+    ground, *colours = palette(rng)
+    picture, bands = np.full((height, width, 3), ground), rng.randint(2, 4)
+    edges = np.linspace(0.06, 0.94, bands + 1) + rng.uniform(-0.08, 0.08, bands + 1) * ([0] + [1] * (bands - 1) + [0])
+    side, left = min(height, width), (width - min(height, width)) / 2
+    for colour, above, below in zip(colours, edges, edges[1:]):
+        mask = np.zeros((height, width), np.float32)
+        corners = [(left + 0.09 * side, (above + 0.02) * height), (left + 0.91 * side, (below - 0.02) * height)]
+        cv2.rectangle(mask, *np.int32(corners).tolist(), 1.0, -1)
+        blend(picture, cv2.GaussianBlur(mask, (0, 0), 0.02 * side), colour)
+    return picture
+
+
+def grid(cv2, rng, height, width):
+    """Black lines on white; some of the fields between them are red, blue or yellow."""
+    picture, thickness = np.full((height, width, 3), rgb("f5f1e6")), max(2, round(0.035 * min(height, width)))
+    xs, ys = ([0, *np.sort(rng.permutation(np.arange(2, 9))[:rng.randint(2, 4)]) * length // 10, length]
+              for length in (width, height))
+    fields = [(x, y) for x in zip(xs, xs[1:]) for y in zip(ys, ys[1:])]
+    for k in rng.permutation(len(fields))[:rng.randint(3, 6)]:
+        (left, right), (top, bottom) = fields[k]
+        picture[top:bottom, left:right] = rgb(PRIMARIES[rng.randint(3)])
+    for x in xs[1:-1]:
+        picture[:, x - thickness // 2:x - thickness // 2 + thickness] = rgb("161616")
+    for y in ys[1:-1]:
+        picture[y - thickness // 2:y - thickness // 2 + thickness] = rgb("161616")
+    return picture
+
+
+def landscape(cv2, rng, height, width):
+    """A sun that shines above three rows of hills, the nearest of which is the darkest."""
+    above, below = map(rgb, SKIES[rng.randint(len(SKIES))].split())
+    down = np.linspace(0, 1, height)[:, None, None]
+    picture = np.repeat(above + np.minimum(down * 1.6, 1) * (below - above), width, axis=1)
+    side, sun = min(height, width), np.zeros((height, width), np.float32)
+    at = np.int32([width / 2 + rng.uniform(-0.3, 0.3) * side, rng.uniform(0.2, 0.5) * height]).tolist()
+    cv2.circle(sun, at, int(rng.uniform(0.09, 0.15) * side), 1.0, -1, cv2.LINE_8)
+    blend(picture, 0.6 * cv2.GaussianBlur(sun, (0, 0), 0.12 * side), rgb("fff3c4"))
+    blend(picture, cv2.GaussianBlur(sun, (0, 0), 0.008 * side), rgb("fff0b3"))
+    hill, x = rgb(("1f4d3a", "2c2348", "5a2a27", "16425b")[rng.randint(4)]), np.arange(width) / side
+    for k in range(3):
+        waves = sum(rng.uniform(0.02, 0.06) / n * np.sin(n * rng.uniform(3, 5) * x + rng.uniform(0, 7)) for n in (1, 2))
+        ridge = (0.56 + 0.15 * k + rng.uniform(-0.03, 0.03) + waves) * height
+        blend(picture, np.clip(np.arange(height)[:, None] - ridge, 0, 1), hill + (2 - k) * 0.3 * (below - hill))
+    return picture
+
+
+def discs(cv2, rng, height, width):
+    """Discs within discs: one set, or four."""
+    across, side = rng.randint(1, 3), min(height, width)
+    picture, cell = np.full((height, width, 3), palette(rng)[0]), side / across
+    for k in range(across * across):
+        ground, *colours = palette(rng)
+        left, top = (width - side) / 2 + k % across * cell, (height - side) / 2 + k // across * cell
+        picture[int(top):int(top + cell), int(left):int(left + cell)] = ground
+        for radius, colour in zip((0.47, 0.36, 0.25, 0.13), colours):
+            mask = np.zeros((height, width), np.float32)
+            cv2.circle(mask, (int(left + cell / 2), int(top + cell / 2)), int(radius * cell), 1.0, -1)
+            blend(picture, cv2.GaussianBlur(mask, (0, 0), 0.006 * side), colour)
+    return picture
+
+
+def paint(folder, count, size):
+    """Paints pictures of mixed sizes into a folder for each kind; always the same ones."""
+    cv2, kinds = opencv("painting"), (colour_field, discs, grid, landscape)
+    for number in range(count):
+        rng, kind = np.random.RandomState(number), kinds[number % len(kinds)]
+        height, width = rng.randint(int(1.1 * size), int(1.8 * size), 2)
+        path = folder / kind.__name__ / f"{number:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = kind(cv2, rng, height, width).clip(0, 255).astype(np.uint8)
+        mx.files.write_atomically(path, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes())
+
+
+def load(options):
+    """Shuffled pictures, float32 (N, 3, size, size) from -1 to 1, and what they show (N,), or None."""
+    folder, size, most = options.data, options.size, 2 * options.batch_size if options.dry_run else None
+    if folder is None:
+        folder = options.out / f"paintings-{size}"
+        paint(folder, most or PAINTINGS[size], size)
+    images = datasets.picture_folder(folder, size)
+    images = datasets.shuffled(images, options.seed, options.batch_size, most)
+    return datasets.scaled(images.pixels), images.labels
+
+
+# --- The networks -----------------------------------------------------------------------------------------------------
+
+WINDOW = dict(kernel=(4, 4), stride=(2, 2), pad=(1, 1), no_bias=False)           # which doubles a size, or halves it
+
+
+def activated(net, name, normed=True):
+    """Batch normalisation, but not everywhere, and leaky ReLU."""
+    if normed:
+        net = mx.sym.BatchNorm(net, fix_gamma=False, momentum=0.9, eps=1e-5, name=f"{name}_norm")
+    return mx.sym.LeakyReLU(net, act_type="leaky", slope=0.2, name=f"{name}_act")
+
+
+def generator_symbol(filters):
+    """Latents (N, Z) -> pictures (N, 3, S, S), from 4x4 on, each deconvolution doubling the size."""
+    net = mx.sym.FullyConnected(mx.sym.Variable("rand"), num_hidden=4 * 4 * filters[0], name="g0")
+    net = mx.sym.reshape(net, shape=(-1, filters[0], 4, 4))
+    for k, num_filter in enumerate((*filters[1:], 3), start=1):
+        net = mx.sym.Deconvolution(activated(net, f"g{k - 1}"), num_filter=num_filter, name=f"g{k}", **WINDOW)
+    return mx.sym.Activation(net, act_type="tanh", name="gout")
+
+
+def discriminator_symbol(filters):
+    """Pictures -> a logit (N, 1), above 0 for what looks real; each convolution halves the size, down to 4x4."""
+    net = mx.sym.Variable("data")
+    for k, num_filter in enumerate(reversed(filters), start=1):
+        net = mx.sym.Convolution(net, num_filter=num_filter, name=f"d{k}", **WINDOW)
+        net = activated(net, f"d{k}", normed=k > 1)
+    return mx.sym.FullyConnected(net, num_hidden=1, name="dout")
+
+
+def make_modules(options, ctx):
+    """Generator and discriminator: bound, initialised, and ready to be updated."""
+    filters, size = network_filters(options), options.size
+    generator = mx.mod.Module(generator_symbol(filters), ["rand"], None, context=ctx)
+    generator.bind([("rand", (options.batch_size, Z))])
+    discriminator = mx.mod.Module(discriminator_symbol(filters), ["data"], None, context=ctx)
+    discriminator.bind([("data", (options.batch_size, 3, size, size))], inputs_need_grad=True)
+    for module in (generator, discriminator):
+        module.init_params(mx.init.Normal(0.02))
+        module.init_optimizer(optimizer="adam", optimizer_params=ADAM)
+    return generator, discriminator
+
+
+# --- Training ---------------------------------------------------------------------------------------------------------
+
+def draw_labels(count, ctx=None):
+    """What the discriminator is to say of a batch of real pictures and one of generated ones, (N, 1) each.
+
+    Labels are shifted, a whole batch by one number, and some are swapped, so that it is never too sure of itself.
+    """
+    swapped = mx.nd.random.uniform(0, 1, shape=(count, 1), ctx=ctx) < SWAPPED
+    real = 1 + mx.nd.random.uniform(-0.1, 0.1, shape=(1, 1), ctx=ctx)
+    fake = mx.nd.random.uniform(0, 0.2, shape=(1, 1), ctx=ctx)
+    return mx.nd.broadcast_mul(1 - swapped, real), mx.nd.broadcast_mul(1 - swapped, fake) + swapped
+
+
+def generate(generator, count, ctx):
+    """A batch of pictures of new latents, from a forward that can be followed by a backward."""
+    generator.forward(mx.io.DataBatch([latents.gaussian((count, Z), ctx)]), is_train=True)
+    return generator.get_outputs()
+
+
+def judge(discriminator, images, label, wanted):
+    """Has the discriminator judge a batch; leaves the gradients that are wanted, and returns the loss."""
+    discriminator.forward(mx.io.DataBatch(images), is_train=True)
+    loss, gradient = losses.bce_with_logits(discriminator.get_outputs()[0], label)
+    discriminator.backward([gradient], wanted=wanted)
+    return float(loss.asscalar())
+
+
+def train_on(real, generator, discriminator):
+    """One step over a batch of real pictures; returns the losses of discriminator and generator."""
+    ctx, count = real.context, len(real)
+    real_label, fake_label = draw_labels(count, ctx)
+
+    # Have the discriminator learn that the pictures of the batch are real, and keep the gradients.
+    loss_real = judge(discriminator, [real], real_label, wanted="parameters")
+    kept = [[grad.copy() for grad in grads] for grads in discriminator._exec_group.grad_arrays]
+
+    # Have it learn that others are generated, from which the generator learns nothing; follow both gradients at once.
+    loss_fake = judge(discriminator, generate(generator, count, ctx), fake_label, wanted="parameters")
+    for grads, others in zip(discriminator._exec_group.grad_arrays, kept):
+        for grad, other in zip(grads, others):
+            grad += other
+    discriminator.update()
+
+    # Have the generator learn, with new latents, what would make its pictures pass for real.
+    loss_g = judge(discriminator, generate(generator, count, ctx), 1.0, wanted="inputs")
+    generator.backward(discriminator.get_input_grads())
+    generator.update()
+    return loss_real + loss_fake, loss_g
+
+
+def train(run, options, images):
+    """Trains from where the run stands to its end, and leaves a sheet of the same latents after every epoch."""
+    ctx = context(options.ctx)
+    generator, discriminator = make_modules(options, ctx)
+    image_iter = mx.io.NDArrayIter(images, batch_size=options.batch_size, shuffle=True, last_batch_handle="discard")
+    run.attach(generator=generator, discriminator=discriminator, images=image_iter)
+    batches, per_epoch = endless(image_iter), len(images) // options.batch_size
+    fixed = mx.nd.array(np.random.RandomState(options.seed).normal(size=(SHOWN, Z)))
+
+    for step in run.steps(options.epochs * per_epoch, images=options.batch_size, per_epoch=per_epoch):
+        real = next(batches).data[0].as_in_context(ctx)
+        loss_d, loss_g = train_on(real, generator, discriminator)
+        run.log(D=loss_d, G=loss_g)
+        if step % per_epoch == 0:
+            run.sheet(step, mx.gan.sample(generator, fixed))
+    return generator
+
+
+# --- Walks ------------------------------------------------------------------------------------------------------------
+
+def walk_latents(seed, frames, points=6):
+    """A closed walk over the sphere that latents lie on, (frames, Z): after the last frame comes the first again."""
+    return latents.loop(mx.nd.array(np.random.RandomState(seed).normal(size=(points, Z))), frames)
+
+
+def save_walk(path, generator, seed, frames, walks=6):
+    """Films six walks beside each other, as the name of the file says: a GIF, or else MP4."""
+    require(path.suffix in (".gif", ".mp4"), f"--film {path}: expected a name that ends in .gif or .mp4", InputError)
+    films = [mx.gan.sample(generator, walk_latents(seed + k, frames)).asnumpy() for k in range(walks)]
+    sheets = [pictures.sheet(together, columns=3, padding=2) for together in zip(*films)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".gif":
+        pictures.save_gif(path, sheets, seconds=0.08, colours=128)
+    else:
+        pictures.save_mp4(path, sheets, rate=12.5)
+
+
+def save_interpolation(path, generator, seed, rows=6, columns=9):
+    """A sheet with a row for each pair of latents: how the picture of one becomes that of the other."""
+    pairs = mx.nd.array(np.random.RandomState(seed).normal(size=(rows, 2, Z)))
+    ways = mx.nd.concat(*(latents.path(pair, columns) for pair in pairs), dim=0)
+    pictures.save_sheet(path, mx.gan.sample(generator, ways), columns, padding=1)
+
+
+def walk(arguments):
+    """The program's second part: a film from a checkpoint."""
+    known = argparse.ArgumentParser(prog="art.py walk", description="A film of closed walks, from a checkpoint.")
+    known.add_argument("prefix", metavar="PREFIX", help="of PREFIX-symbol.json and PREFIX-0000.params")
+    known.add_argument("epoch", metavar="EPOCH", type=int, help="0 of PREFIX-0000.params")
+    known.add_argument("--film", type=pathlib.Path, default=pathlib.Path("walk.mp4"), help="a .gif or .mp4 (walk.mp4)")
+    known.add_argument("--frames", type=positive, default=240, help="in all (240)")
+    known.add_argument("--seed", type=int, default=1, help="of where it goes (1)")
+    known.add_argument("--ctx", choices=("auto", "cpu", "gpu"), default="auto", help="auto: gpu where there is one")
+    chosen = known.parse_args(arguments)
+    try:
+        generator = mx.mod.Module.load(chosen.prefix, chosen.epoch, data_names=["rand"], label_names=None,
+                                       context=context(chosen.ctx))
+    except OSError as error:
+        raise InputError(f"There is no such checkpoint: {error}") from error
+    generator.bind([("rand", (16, Z))], for_training=False)
+    save_walk(chosen.film, generator, chosen.seed, chosen.frames)
+    print(f"See {chosen.film}")
+
+
+# --- The program ------------------------------------------------------------------------------------------------------
+
+def network_filters(options):
+    """Filters of the layers from 4x4 on: the original's, or as many as a CPU can do."""
+    narrower = 64 if options.dry_run else 1 if options.full else NARROWER
+    return tuple(count // narrower for count in FILTERS[options.size])
+
+
+def options(arguments=None):
+    """The command line; with --resume, the settings of the run that goes on."""
+    known = parser(__doc__, out="out/art", batch_size=32)
+    known.add_argument("--data", type=lambda text: str(pathlib.Path(text).resolve()), metavar="DIR",
+                       help="a folder of pictures; without it, paintings of its own")
+    known.add_argument("--size", type=int, choices=tuple(FILTERS), default=64, help="of the pictures (64)")
+    known.add_argument("--full", action="store_true", help="up to 1024 filters, as the original")
+    found = parse(known, arguments)
+    found.epochs = found.epochs or (1 if found.dry_run else 50 if found.data is None else 20)
+    return found
+
+
+@program
+def main():
+    """Trains, draws, judges, walks, and says where the results are; or, with the word walk, films a checkpoint."""
+    if sys.argv[1:2] == ["walk"]:
+        return walk(sys.argv[2:])
+    chosen = options()
+    context(chosen.ctx)
+    images, labels = load(chosen)
+    run = Run(chosen, leaves=("walk.gif", "interpolation.png"))
+    mx.random.seed(chosen.seed)
+    np.random.seed(chosen.seed)                        # the iterator's order
+    generator = train(run, chosen, images)
+    run.finish(images, labels, lambda count: mx.gan.sample(generator, latents.gaussian((count, Z))),
+               "binary cross-entropy", {"D": "discriminator, real + fake", "G": "generator"})
+    save_interpolation(run.folder / "interpolation.png", generator, chosen.seed)
+    save_walk(run.folder / "walk.gif", generator, chosen.seed, frames=8 if chosen.dry_run else 96)
+    return None
+
+
+if __name__ == "__main__":
+    main()
