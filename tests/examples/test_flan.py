@@ -141,9 +141,9 @@ def test_exploring_a_generator_of_another_kind(example, tmp_path):
 
 
 def test_exploring_what_takes_no_such_noise(example):
-    net = mx.sym.FullyConnected(mx.sym.Variable("rand"), num_hidden=3)
+    net = mx.sym.FullyConnected(mx.sym.Variable("rand"), num_hidden=3, name="fc")
     with pytest.raises(mx.base.InputError, match="no shape"):
-        example.noise_shape(net, {"fullyconnected0_weight": mx.nd.ones((4, 5))})
+        example.noise_shape(net, {"fc_weight": mx.nd.ones((4, 5))})
 
 
 # --- The data ---------------------------------------------------------------------------------------------------------
