@@ -125,13 +125,14 @@ def _exchange_convolution(graph: fx.Graph, node: fx.Node, tasks: dict[int, Convo
         way = chosen(measured(task), "channels last") if task.is_worthwhile else "channels last"
         if way == "channels last":
             continue
+        replaced: Any
         if node.target is _CONVOLUTION:
             x, weight, bias, *_, transposed, _, _ = args
             big, small, replaced = (None, x, node) if transposed else (x, None, node)
         else:
             head, x, weight, *_, transposed, _, _, _ = args
             big, small = (head, x) if transposed else (x, head)
-            bias, replaced = None, _result(node, k)  # type: ignore[assignment]
+            bias, replaced = None, _result(node, k)
         function, arguments = task.call(way, big, small, weight, bias)
         _replace(graph, replaced, function, arguments)
 

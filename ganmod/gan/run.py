@@ -143,7 +143,7 @@ def _settings(folder: pathlib.Path) -> dict[str, Any]:
             f"There is no checkpoint in {folder} to resume from", InputError)
     try:
         return dict(json.loads(path.read_text()))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
 
 
@@ -224,7 +224,9 @@ class Run:
         per_epoch : int, optional
             How many steps are an epoch, where that is of interest.
         """
-        require(self._session is not None, "steps() needs attach() first", StateError)
+        session = self._session
+        if session is None:
+            raise StateError("steps() needs attach() first")
         self._per_epoch, every = per_epoch, save_every or per_epoch or -(-total // 10)
         interrupted: list[bool] = []
         with _bar(total * images, self.step * images) as bar, _listening(interrupted):
@@ -234,7 +236,7 @@ class Run:
                 bar.set_postfix_str(self._state(), refresh=False)
                 bar.update(images)
                 if step % every == 0 or step == total or interrupted:
-                    self._session.save(step, losses=self.losses)  # type: ignore[union-attr]
+                    session.save(step, losses=self.losses)
                 if interrupted:
                     break
         self.finished = self.step >= total

@@ -168,7 +168,8 @@ class Session:
         try:
             content = trees.unpack(header, arrays)
             step, values, states, generators = (content[k] for k in ("step", "values", "states", "random"))
-            timings = content.get("timings", {})           # earlier versions kept none
+            timings = {str(task): {str(way): float(seconds) for way, seconds in times.items()}
+                       for task, times in content.get("timings", {}).items()}      # earlier versions kept none
             if set(states) != set(self._parts):
                 raise ValueError(f"it is of {', '.join(sorted(states))}, the session of "
                                  f"{', '.join(sorted(self._parts))}")

@@ -224,12 +224,17 @@ def test_a_backward_fits_its_forward(prefer):
     prefer("product")
     symbol = chain(mx.sym.Convolution, CHAINS[0], True)
     executor = results(symbol, True, data=(2, 2, 11, 11))[1]
-    expected = executor.grad_dict["c0_weight"].asnumpy()
-    with engine.fast_kernels(False):
-        executor.backward([mx.nd.zeros(executor.outputs[0].shape), None])
-        executor.forward(is_train=True)
-    executor.backward([mx.nd.zeros(executor.outputs[0].shape), None])
-    assert executor.grad_dict["c0_weight"].shape == expected.shape
+    head, found = [mx.nd.ones(executor.outputs[0].shape), None], []
+    for forward, backward in itertools.product((True, False), repeat=2):
+        with engine.fast_kernels(forward):
+            executor.forward(is_train=True)
+        with engine.fast_kernels(backward):
+            executor.backward(head)
+        found.append(executor.grad_dict["c0_weight"].asnumpy())
+    assert np.abs(found[0]).max() > 0
+    for one, other, same in ((0, 1, True), (2, 3, True), (0, 2, False)):
+        np.testing.assert_allclose(found[one], found[other], rtol=1e-3, atol=1e-3 * np.abs(found[0]).max())
+        assert not same or (found[one] == found[other]).all()
 
 
 def test_timings_of_another_process_decide(unmeasured):

@@ -236,3 +236,29 @@ def test_it_leaves_no_trace(digits, caplog, capsys):
         np.testing.assert_array_equal(found[0][name], found[1][name])
     other = gan.train_classifier(images, labels, epochs=1, seed=5).module.get_params()[0]
     assert any((other[name].asnumpy() != found[0][name]).any() for name in found[0])
+
+
+def test_all_measures_at_once(digits, classifier):
+    """They are those of the functions; and in words, a line for each."""
+    images, _, others, _ = digits
+    found = classifier.quality(images[:400], others)
+    real, generated = classifier.features(images[:400]), classifier.features(others)
+    assert found.frechet == gan.frechet_distance(real, generated)
+    assert found.kernel == gan.kernel_distance(real, generated).mean
+    assert (found.precision, found.recall) == gan.precision_recall(real, generated)
+    assert (found.density, found.coverage) == gan.density_coverage(real, generated)
+    assert (found.modes, found.classes) == (10, 10)
+    assert str(found).splitlines()[-1].split() == ["mode", "coverage", "10", "of", "10"] and "nan" not in str(found)
+
+
+def test_without_labels_it_learns_how_images_are_turned(digits):
+    """It tells so of held-out digits, far better than by chance; its classes are no modes."""
+    images, _, others, _ = digits
+    classifier = gan.train_classifier(images, epochs=8)
+    turned = np.concatenate([np.rot90(others, k, (2, 3)) for k in range(4)])
+    assert classifier.accuracy(turned, np.repeat(np.arange(4), len(others))) > 0.7
+    quality = classifier.quality(images[:400], others)
+    assert quality.modes is None and "mode" not in str(quality)
+    assert quality.frechet < 0.2 * classifier.quality(images[:400], -others).frechet
+    with pytest.raises(ShapeError, match="must be square"):
+        gan.train_classifier(np.ones((64, 1, 8, 9)))

@@ -104,6 +104,18 @@ def test_damage_is_named(tmp_path, content, message):
         session.restore()
 
 
+@pytest.mark.parametrize("timings", [[1], {"a": 1}, {"a": {"library": "soon"}}])
+def test_timings_that_are_none_change_nothing(tmp_path, monkeypatch, timings):
+    session = gan.Session(tmp_path, net=module())
+    with monkeypatch.context() as patch:
+        patch.setattr(mx.executor.kernels, "timings", lambda: timings)
+        session.save(1)
+    other, known = module(value=7), mx.executor.kernels.timings()
+    with pytest.raises(FileFormatError, match="cannot be restored"):
+        gan.Session(tmp_path, net=other).restore()
+    assert (other.get_params()[0]["fc_weight"].asnumpy() == 7).all() and mx.executor.kernels.timings() == known
+
+
 def test_other_parts(tmp_path):
     gan.Session(tmp_path, net=module()).save(1)
     with pytest.raises(FileFormatError, match="it is of net, the session of critic"):
