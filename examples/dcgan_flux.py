@@ -21,7 +21,7 @@ from ganmod.gan.run import Run, context, endless, parse, parser, program
 
 SIZE, Z = 28, 300                                      # pixels of an image's edge; random numbers that it is made from
 SHOWN = 36                                             # images on a sheet
-ADAM = {"learning_rate": 0.0002, "beta1": 0.5}
+ADAM = {"learning_rate": 0.0005, "beta1": 0.5}
 
 
 # --- The networks -----------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def options(arguments=None):
     known = parser(__doc__, out="out/dcgan_flux", batch_size=128, data="digits")
     known.add_argument("--full", action="store_true", help="128 filters at 7x7 pixels rather than 64")
     found = parse(known, arguments)
-    found.epochs = found.epochs or (1 if found.dry_run else 100 if found.data == "digits" else 5)
+    found.epochs = found.epochs or (1 if found.dry_run else 200 if found.data == "digits" else 5)
     return found
 
 

@@ -32,7 +32,7 @@ def generate(options, images, count):
     torch.manual_seed(options.seed)
     data, size = torch.from_numpy(images), options.batch_size
     generator, discriminator = networks(8 if options.dry_run else 128 if options.full else 64)
-    of_g, of_d = (torch.optim.Adam(net.parameters(), 0.0002, (0.5, 0.999)) for net in (generator, discriminator))
+    of_g, of_d = (torch.optim.Adam(net.parameters(), 0.0005, (0.5, 0.999)) for net in (generator, discriminator))
     ones, zeros = torch.ones(size, 1), torch.zeros(size, 1)
     for _ in range(options.epochs):
         for chosen in torch.randperm(len(data))[:len(data) // size * size].split(size):

@@ -168,6 +168,7 @@ class Executor:
     def _run_forward(self, training: bool, keep: bool, update: bool = True) -> None:
         """Run a forward program; `keep` what a backward needs, `update` the states."""
         programs = self._programs_for(training, keep)
+        self._last = None                                  # what it saved makes room before as much is saved again
         with self._instances:
             result = programs.forward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays))
         if update:
