@@ -64,6 +64,28 @@ def test_lists_equal_single_calls(name):
     assert equal(*made)
 
 
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"sgld"}))
+def test_large_parameters_are_updated_in_pieces(monkeypatch, name):
+    made = []
+    for piece in (1000, 7):
+        monkeypatch.setattr("ganmod.optimizer.fused._PIECE", piece)
+        wd = 0.0 if name == "groupadagrad" else 0.1
+        updater = get_updater(mx.optimizer.create(name, wd=wd, rescale_grad=0.5, **SETTINGS.get(name, {})))
+        weights = arrays((4, 5), (2, 3))
+        for step in range(3):
+            updater([0, 1], arrays((4, 5), (2, 3), seed=step + 1), weights)
+        made.append(values(weights) + [p for k in range(2) for p in flat(updater.states[k])])
+    for whole, pieces in zip(*made):
+        np.testing.assert_allclose(pieces, whole, rtol=1e-5, atol=1e-7)
+
+
+def test_memory_for_a_large_gradient_is_that_of_a_piece(monkeypatch):
+    monkeypatch.setattr("ganmod.optimizer.fused._PIECE", 10)
+    updater = get_updater(Adam(rescale_grad=0.5))
+    updater([0, 1], arrays((10, 10), (30,)), arrays((10, 10), (30,)))
+    assert [[t.shape for t in kept] for kept in updater.optimizer._memory.values()] == [[(10,)]]
+
+
 def test_one_fused_call_for_all(monkeypatch):
     calls = []
     step = Adam._step

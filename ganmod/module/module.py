@@ -89,7 +89,7 @@ class Module(UpdatingModule):
         self._param_names = [n for n in symbol.list_arguments() if n not in inputs]
         self._aux_names, self._output_names = symbol.list_auxiliary_states(), symbol.list_outputs()
         self._reset_bind()
-        self._arg_params: Params = None
+        self._arg_params: Params = None                    # copies for the program, made when it asks for them
         self._aux_params: Params = None
         self._params_dirty = False
         self._grad_req: Any = None
@@ -218,11 +218,7 @@ class Module(UpdatingModule):
             if shared_module.optimizer_initialized:
                 self.borrow_optimizer(shared_module)
         elif self.params_initialized:                      # after load()
-            assert self._arg_params is not None and self._aux_params is not None
-            self._exec_group.set_params(self._arg_params, self._aux_params)
-        else:
-            self._arg_params = _host_copies(self._exec_group.param_names, self._exec_group.param_arrays)
-            self._aux_params = _host_copies(self._aux_names, self._exec_group.aux_arrays)
+            self._exec_group.set_params(*self._host_params())
 
     def _checked_descriptions(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]]) \
             -> tuple[list[DataDesc], Optional[list[DataDesc]]]:
@@ -270,9 +266,8 @@ class Module(UpdatingModule):
                           stacklevel=2)
             return
         self._require("init_params")
-        assert self._arg_params is not None and self._aux_params is not None
-        attributes = self._symbol.attr_dict()
-        for own, given in ((self._arg_params, arg_params), (self._aux_params, aux_params)):
+        attributes, params = self._symbol.attr_dict(), self._host_params()
+        for own, given in zip(params, (arg_params, aux_params)):
             _check_given(own, given, allow_missing or initializer is not None and given is None)
             for name in sorted(own):
                 if given is not None and name in given:
@@ -280,17 +275,13 @@ class Module(UpdatingModule):
                         given[name].copyto(own[name])
                 elif initializer is not None:
                     initializer(InitDesc(name, attributes.get(name)), own[name])
-        self._check_extra(arg_params, aux_params, allow_extra)
-        self.params_initialized, self._params_dirty = True, False
-        self._exec_group.set_params(self._arg_params, self._aux_params)
-
-    def _check_extra(self, arg_params: Params, aux_params: Params, allow_extra: bool) -> None:
-        for own, given, kind in ((self._arg_params, arg_params, "parameter"),
-                                 (self._aux_params, aux_params, "auxiliary state")):
-            extra = [n for n in given or {} if n not in (own or {})]
+        for own, given, kind in zip(params, (arg_params, aux_params), ("parameter", "auxiliary state")):
+            extra = [n for n in given or {} if n not in own]
             if extra and not allow_extra:
                 raise InputError(f"there is no {kind} called {', '.join(extra)} in the network; pass allow_extra=True "
                                  "to ignore them")
+        self.params_initialized, self._params_dirty = True, False
+        self._exec_group.set_params(*params)
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
         """Parameters and auxiliary states as they are now, by name, in the CPU's memory.
@@ -298,15 +289,21 @@ class Module(UpdatingModule):
         The dicts belong to the module; a later call changes their arrays.
         """
         self._require("get_params", params=True)
-        if self._params_dirty:
+        if self._params_dirty or self._arg_params is None:
             self._sync_params_from_devices()
-        assert self._arg_params is not None and self._aux_params is not None
-        return self._arg_params, self._aux_params
+        return self._host_params()
 
     def _sync_params_from_devices(self) -> None:
-        assert self._arg_params is not None and self._aux_params is not None
+        self._arg_params, self._aux_params = self._host_params()
         self._exec_group.get_params(self._arg_params, self._aux_params)
         self._params_dirty = False
+
+    def _host_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+        """The copies that the program knows; without any, new ones."""
+        if self._arg_params is not None and self._aux_params is not None:
+            return self._arg_params, self._aux_params
+        group = self._exec_group
+        return _host_copies(group.param_names, group.param_arrays), _host_copies(self._aux_names, group.aux_arrays)
 
     # --- running -----------------------------------------------------------------------------------------------------
 

@@ -74,6 +74,8 @@ class Adam(_Moments):
     [0.75, 0.75]
     """
 
+    per_element = True
+
     def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
                  lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, **kwargs)
@@ -131,6 +133,8 @@ class Adamax(FusedOptimizer):
     **kwargs
         As in :class:`Optimizer`.
     """
+
+    per_element = True
 
     def __init__(self, learning_rate: float = 0.002, beta1: float = 0.9, beta2: float = 0.999, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -202,6 +206,8 @@ class FTML(_Moments):
     **kwargs
         As in :class:`Optimizer`.
     """
+
+    per_element = True
 
     def __init__(self, beta1: float = 0.6, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any) -> None:
         FusedOptimizer.__init__(self, **kwargs)
@@ -295,6 +301,8 @@ class AdaGrad(FusedOptimizer):
         As in :class:`Optimizer`.
     """
 
+    per_element = True
+
     def __init__(self, eps: float = 1e-7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.float_stable_eps = eps
@@ -338,6 +346,8 @@ class RMSProp(FusedOptimizer):
     **kwargs
         As in :class:`Optimizer`.
     """
+
+    per_element = True
 
     def __init__(self, learning_rate: float = 0.001, gamma1: float = 0.9, gamma2: float = 0.9, epsilon: float = 1e-8,
                  centered: bool = False, clip_weights: Optional[float] = None, **kwargs: Any) -> None:
@@ -384,6 +394,8 @@ class AdaDelta(FusedOptimizer):
         As in :class:`Optimizer`.
     """
 
+    per_element = True
+
     def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rho, self.epsilon = rho, epsilon
@@ -418,6 +430,8 @@ class Ftrl(FusedOptimizer):
     **kwargs
         As in :class:`Optimizer`; `wd` is the weight of the L2 penalty.
     """
+
+    per_element = True
 
     def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -13,6 +13,9 @@ from .optimizer import Index, Optimizer
 
 __all__ = ["FusedOptimizer", "zeros_like"]
 
+#: Elements of a piece of a large parameter: few enough that its gradient is still in a CPU's cache once it is rescaled.
+_PIECE = 1 << 20
+
 Tensors = list[Tensor]
 Settings = tuple[float, float, int]
 
@@ -26,6 +29,7 @@ class FusedOptimizer(Optimizer):
 
     aggregate_num = sys.maxsize
     per_parameter = False             # whether _step takes one parameter at a time, in the order of the list
+    per_element = False               # whether each element's step depends on that element alone
 
     def _step(self, weights: Tensors, grads: Tensors, state: tuple[Tensors, ...], lr: float, wd: float,
               count: int) -> None:
@@ -99,8 +103,17 @@ class FusedOptimizer(Optimizer):
                         states: list[tuple[Tensor, ...]]) -> None:
         self._update_count(index)
         for members, settings in self._groups(index, weights):
-            self._step([weights[m] for m in members], [grads[m] for m in members],
-                       tuple(list(part) for part in zip(*(states[m] for m in members))), *settings)
+            parameters = [(weights[m], grads[m], *states[m]) for m in members]
+            for w, g, *state in self._pieces(parameters):
+                self._step(w, g, tuple(state), *settings)
+
+    def _pieces(self, parameters: list[tuple[Tensor, ...]]) -> Iterator[list[Tensors]]:
+        """Lists of weights, gradients and parts of states: all the small parameters, then pieces of the large ones."""
+        large = [self.per_element and _is_large(p) for p in parameters]
+        if not all(large):
+            yield list(map(list, zip(*(p for p, is_large in zip(parameters, large) if not is_large))))
+        for parameter in (p for p, is_large in zip(parameters, large) if is_large):
+            yield from ([[t] for t in piece] for piece in zip(*(t.view(-1).split(_PIECE) for t in parameter)))
 
     def _groups(self, index: Sequence[Index], weights: Tensors) -> Iterator[tuple[list[int], Settings]]:
         """Positions of the parameters that one step can take together, with rate, decay and count."""
@@ -184,6 +197,11 @@ class _Loan:
                 whole[self._rows] = part
         if storage.is_sparse(self._given):
             storage.write(self._given, self._whole[0])
+
+
+def _is_large(parameter: Sequence[Tensor]) -> bool:
+    """Whether a weight, its gradient and its states are better updated piece by piece."""
+    return parameter[0].numel() > _PIECE and not any(t.is_cuda or not t.is_contiguous() for t in parameter)
 
 
 def _parts(state: Any) -> tuple[Tensor, ...]:

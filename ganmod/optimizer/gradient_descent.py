@@ -58,6 +58,8 @@ class SGD(_Momentum):
     [0.5, 0.5]
     """
 
+    per_element = True
+
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, **kwargs: Any) -> None:
         super().__init__(momentum, **kwargs)
         self.lazy_update = lazy_update
@@ -99,6 +101,8 @@ class NAG(_Momentum):
         As in :class:`Optimizer`.
     """
 
+    per_element = True
+
     def _is_lazy(self, weight: Tensor) -> bool:
         return self.momentum == 0.0
 
@@ -134,6 +138,8 @@ class Signum(FusedOptimizer):
     **kwargs
         As in :class:`Optimizer`.
     """
+
+    per_element = True
 
     def __init__(self, learning_rate: float = 0.01, momentum: float = 0.9, wd_lh: float = 0.0, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -252,6 +258,8 @@ class LARS(SGD):
     """
 
     decayed = ("_weight",)
+
+    per_element = False
 
     def __init__(self, momentum: float = 0.0, lazy_update: bool = True, eta: float = 0.001, eps: float = 0,
                  momentum_correction: bool = True, **kwargs: Any) -> None:
