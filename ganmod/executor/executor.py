@@ -209,11 +209,11 @@ class Executor:
             return
         if not self._kept:
             self._run_forward(bool(self._mode), keep=True, update=False)
-        wish = tuple(self._names.index(n) for n in names)
+        targets = [cast(NDArray, self.grad_dict[n]).as_torch() for n in names]
         with self._instances:
-            gradients = self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads,
-                                          self._last.saved, wish)
-        self._write_gradients(names, gradients)
+            self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), _apart(heads, targets),
+                               self._last.saved, tuple(self._names.index(n) for n in names), targets,
+                               tuple(self._grad_req[n] == "add" for n in names))
 
     def _wanted_names(self, wanted: Optional[Iterable[str]]) -> list[str]:
         if wanted is None:
@@ -248,25 +248,6 @@ class Executor:
             raise ShapeError(f"backward(): the head gradient of {name!r} has shape {tuple(tensor.shape)}, the output "
                              f"{output.shape}")
         return tensor.to(output.as_torch().dtype) if needed else output.as_torch()
-
-    def _write_gradients(self, names: Sequence[str], gradients: Sequence[Optional[torch.Tensor]]) -> None:
-        """Write or add gradients to their arrays; ``None`` is zero everywhere."""
-        written: list[torch.Tensor] = []
-        sources: list[torch.Tensor] = []
-        for name, gradient in zip(names, gradients):
-            target = cast(NDArray, self.grad_dict[name]).as_torch()
-            if storage.is_sparse(target) or gradient is not None and storage.is_sparse(gradient):
-                _write_sparse(target, gradient, self._grad_req[name])
-            elif self._grad_req[name] == "add":
-                if gradient is not None:
-                    target.add_(gradient)
-            elif gradient is None:
-                target.zero_()
-            else:
-                written.append(target)
-                sources.append(gradient)
-        if written:
-            torch._foreach_copy_(written, sources)
 
     # --- programs ----------------------------------------------------------------------------------------------------
 
@@ -353,12 +334,7 @@ class Executor:
                     raise ValueError(f"copy_params_from(): there is no {kind} {name!r}{suggest(name, bound)}")
 
 
-def _write_sparse(target: torch.Tensor, gradient: Optional[torch.Tensor], request: str) -> None:
-    """Write or add a gradient where it, or its array, is sparse; ``None`` is zero everywhere."""
-    if gradient is None:
-        if request == "write":
-            storage.write(target, torch.zeros_like(target))
-        return
-    if gradient.layout is torch.sparse_coo:
-        gradient = gradient.coalesce()                     # a row may have been reached several times
-    storage.write(target, storage.dense(target) + storage.dense(gradient) if request == "add" else gradient)
+def _apart(heads: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Head gradients in memory that is not written to meanwhile, such as that of an earlier gradient is."""
+    written = {t.untyped_storage()._cdata for t in targets if not storage.is_sparse(t)}
+    return [h.clone() if not storage.is_sparse(h) and h.untyped_storage()._cdata in written else h for h in heads]

@@ -53,11 +53,8 @@ def add_penalty(executor: Executor, score: Symbol, inputs: dict[str, Tensor], pe
     programs = executor._programs[cached]
     with executor._instances:
         forward = programs.forward(arguments, states)
-        gradients = programs.backward(arguments, states, heads, forward.saved, wish)
-    for name, gradient in zip(trained, gradients):
-        target = executor.grad_dict[name]
-        if gradient is not None and target is not None:
-            target.as_torch().add_(gradient)
+        targets = [a.as_torch() for n in trained if (a := executor.grad_dict[n]) is not None]
+        programs.backward(arguments, states, heads, forward.saved, wish, targets, (True,) * len(targets))
     return forward.outputs[0]
 
 

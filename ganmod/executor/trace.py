@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from .. import engine
 from ..ops import custom, storage
+from .delivery import deliver, write
 from .exchange import exchange
 from .lower import Lowered
 from .memory import keep_freed
@@ -76,7 +77,7 @@ class Programs:
         inputs = {i for n in needed for i in n.all_input_nodes} | set(self._gradients)
         self._saved = [n for n in graph.nodes if n.op != "placeholder" and n in self._in_forward and n in inputs]
         self._forward = self._compile(self._in_forward, [list(self._results), self._saved], self._placeholders())
-        self._backward: dict[tuple[int, ...], Callable[..., list[Optional[Tensor]]]] = {}
+        self._backward: dict[Any, Callable[..., Any]] = {}
 
     def _placeholders(self) -> list[fx.Node]:
         return [n for n in self._graph.nodes if n.op == "placeholder"]
@@ -89,26 +90,40 @@ class Programs:
         return Forward(results[:self._outputs], dict(zip(self._replaced, results[self._outputs:])), saved)
 
     def backward(self, arguments: Sequence[Tensor], states: Sequence[Tensor], heads: Sequence[Tensor],
-                 saved: Sequence[Any], wish: tuple[int, ...]) -> list[Optional[Tensor]]:
-        """The gradients of the arguments at the positions `wish`; ``None`` where a gradient is zero everywhere."""
-        if wish not in self._backward:
+                 saved: Sequence[Any], wish: tuple[int, ...], targets: Sequence[Tensor],
+                 adds: tuple[bool, ...]) -> None:
+        """Write the gradients of the arguments at the positions `wish` to `targets`, or add them to these."""
+        key = wish, adds, tuple((t.dtype, t.layout) for t in targets)
+        if key not in self._backward:
             picks = [self._gradients[self._wanted.index(position)] for position in wish]
             nodes = _ancestors(picks) - self._in_forward
-            self._backward[wish] = self._compile(nodes, picks, [*self._placeholders(), *self._saved])
+            self._backward[key] = self._compile(nodes, picks, [*self._placeholders(), *self._saved], targets, adds)
         with torch.no_grad():
-            return self._backward[wish](*arguments, *states, *heads, *saved)
+            if self._compiled:                             # its program knows torch's operators alone
+                write(targets, self._backward[key](*arguments, *states, *heads, *saved), adds)
+            else:
+                self._backward[key](*arguments, *states, *heads, *saved, *targets)
 
-    def _compile(self, nodes: set[fx.Node], results: list[Any], inputs: list[fx.Node]) -> Callable[..., Any]:
-        """A callable for the part of the graph that computes `results` from `inputs`."""
+    def _compile(self, nodes: set[fx.Node], results: list[Any], inputs: list[fx.Node],
+                 targets: Sequence[Tensor] = (), adds: Sequence[bool] = ()) -> Callable[..., Any]:
+        """A callable for the part of the graph that computes `results` from `inputs`.
+
+        If it is not to be compiled, and there are `targets`, it takes them too, and delivers the results there.
+        """
         part, copies = fx.Graph(), {}
         for node in inputs:
             copies[node] = part.placeholder(node.name)
+        arrays = [part.placeholder(f"target_{k}") for k in range(0 if self._compiled else len(targets))]
         for node in self._graph.nodes:
             if node in nodes and node.op != "placeholder":
                 copies[node] = part.node_copy(node, lambda n: copies[n])
         part.output(fx.node.map_arg(results, lambda n: copies[n]))
         _narrow(part)
         if not self._compiled:
+            for array, target in zip(arrays, targets):
+                array.meta["val"] = target
+            if arrays:
+                deliver(part, arrays, adds)
             reuse(part)
         custom.call_directly(part)
         root = torch.nn.Module()
@@ -141,8 +156,9 @@ class EagerPrograms:
         return Forward([_apart(storage.dense(o), [*own, *states]) for o in outputs], replaced, saved)
 
     def backward(self, arguments: Sequence[Tensor], states: Sequence[Tensor], heads: Sequence[Tensor],
-                 saved: Sequence[Any], wish: tuple[int, ...]) -> list[Optional[Tensor]]:
-        """The gradients of the arguments at the positions `wish`."""
+                 saved: Sequence[Any], wish: tuple[int, ...], targets: Sequence[Tensor],
+                 adds: tuple[bool, ...]) -> None:
+        """Write the gradients of the arguments at the positions `wish` to `targets`, or add them to these."""
         own = [_entering(a, k in wish) for k, a in enumerate(arguments)]
         cpu_state, cuda_states, states = saved
         with torch.random.fork_rng(devices=list(cuda_states)), torch.enable_grad():
@@ -151,7 +167,8 @@ class EagerPrograms:
                 torch.cuda.set_rng_state(state, index)
             outputs, _ = self._function(own, states)
             outputs = [storage.dense(o) for o in outputs]
-            return _gradients(outputs, [own[k] for k in wish], heads)
+            gradients = _gradients(outputs, [own[k] for k in wish], heads)
+        write(targets, gradients, adds)
 
     def code(self) -> str:
         """A sentence: there is no recording."""

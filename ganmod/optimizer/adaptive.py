@@ -95,9 +95,8 @@ class Adam(_Moments):
 
     def _fused_step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float) -> None:
         """One pass over the memory. A count that is infinite to all purposes leaves the corrections to `lr`."""
-        mean, square = state
         count = torch.full((), 1e9, device=weights[0].device)
-        torch._fused_adam_(weights, grads, mean, square, [], [count] * len(weights), lr=lr, beta1=_single(self.beta1),
+        torch._fused_adam_(weights, grads, *state, [], [count] * len(weights), lr=lr, beta1=_single(self.beta1),
                            beta2=_single(self.beta2), weight_decay=wd, eps=self.epsilon, amsgrad=False, maximize=False)
 
     def _plain_step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float) -> None:
@@ -133,8 +132,6 @@ class Adamax(FusedOptimizer):
     **kwargs
         As in :class:`Optimizer`.
     """
-
-    per_element = True
 
     def __init__(self, learning_rate: float = 0.002, beta1: float = 0.9, beta2: float = 0.999, **kwargs: Any) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -206,8 +203,6 @@ class FTML(_Moments):
     **kwargs
         As in :class:`Optimizer`.
     """
-
-    per_element = True
 
     def __init__(self, beta1: float = 0.6, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any) -> None:
         FusedOptimizer.__init__(self, **kwargs)
@@ -301,8 +296,6 @@ class AdaGrad(FusedOptimizer):
         As in :class:`Optimizer`.
     """
 
-    per_element = True
-
     def __init__(self, eps: float = 1e-7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.float_stable_eps = eps
@@ -346,8 +339,6 @@ class RMSProp(FusedOptimizer):
     **kwargs
         As in :class:`Optimizer`.
     """
-
-    per_element = True
 
     def __init__(self, learning_rate: float = 0.001, gamma1: float = 0.9, gamma2: float = 0.9, epsilon: float = 1e-8,
                  centered: bool = False, clip_weights: Optional[float] = None, **kwargs: Any) -> None:
@@ -394,8 +385,6 @@ class AdaDelta(FusedOptimizer):
         As in :class:`Optimizer`.
     """
 
-    per_element = True
-
     def __init__(self, rho: float = 0.90, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rho, self.epsilon = rho, epsilon
@@ -430,8 +419,6 @@ class Ftrl(FusedOptimizer):
     **kwargs
         As in :class:`Optimizer`; `wd` is the weight of the L2 penalty.
     """
-
-    per_element = True
 
     def __init__(self, lamda1: float = 0.01, learning_rate: float = 0.1, beta: float = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import ganmod as mx
-from ganmod.executor import trace
+from ganmod.executor import delivery, trace
 from ganmod.executor.lower import lower
 from ganmod.executor.placement import Placement
 from ganmod.ops import registry
@@ -62,7 +62,7 @@ def test_only_wanted_gradients_are_computed_and_written():
     for name, array in executor.grad_dict.items():
         expected = everything[name] if name == "data" else np.full(array.shape, -1, np.float32)
         np.testing.assert_array_equal(array.asnumpy(), expected)
-    only_data = next(p for w, p in next(iter(executor._programs.values()))._backward.items() if len(w) == 1)
+    only_data = next(p for w, p in next(iter(executor._programs.values()))._backward.items() if len(w[0]) == 1)
     masks = [n.args[-1] for n in only_data.__self__.graph.nodes if n.target is trace.aten.convolution_backward.default]
     assert masks == [[True, False, False]] * 2
     targets = recorded(executor)
@@ -188,7 +188,9 @@ def test_a_forward_that_writes_in_place_is_recorded_without_writing():
     programs = trace.record(write, trace.Structure([x], [], (0,), [torch.ones(3)]))
     result = programs.forward([x], [])
     assert result.outputs[0].tolist() == [0, 2, 4]
-    assert programs.backward([x], [], [torch.ones(3)], result.saved, (0,))[0].tolist() == [0, 2, 2]
+    target = torch.ones(3)
+    programs.backward([x], [], [torch.ones(3)], result.saved, (0,), [target], (False,))
+    assert target.tolist() == [0, 2, 2]
 
 
 @pytest.mark.parametrize("backward", [True, False])
@@ -231,3 +233,41 @@ def test_the_program_can_be_read():
     executor.forward(is_train=True)
     text = executor.debug_str()
     assert "Op:Convolution, Name=c1" in text and "aten.convolution_backward" in text
+
+
+@pytest.mark.parametrize("grad_req", ["write", "add"])
+def test_large_gradients_do_not_wait_for_the_end(monkeypatch, grad_req):
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=4, name="a")
+    net = mx.sym.FullyConnected(mx.sym.Activation(net, act_type="tanh"), num_hidden=2, name="b")
+    net = mx.sym.Group([net, mx.sym.BlockGrad(mx.sym.Variable("blocked"))])
+    made = []
+    for large in (1, 10**9):
+        monkeypatch.setattr(delivery, "_LARGE", large)
+        executor = net.simple_bind(mx.cpu(), grad_req=grad_req, data=(3, 5), blocked=(2,))
+        for k, array in enumerate(executor.arg_arrays):
+            array[:] = mx.nd.array(np.random.RandomState(k).randn(*array.shape))
+        for array in executor.grad_arrays:
+            array[:] = 7
+        executor.forward(is_train=True)
+        executor.backward([mx.nd.ones((3, 2)), mx.nd.ones((2,))])
+        made.append({name: array.asnumpy() for name, array in executor.grad_dict.items()})
+        program = next(iter(next(iter(executor._programs.values()))._backward.values())).__self__
+        delivered = [n for n in program.graph.nodes if n.target in (delivery.write, trace.aten.mm.out)]
+        assert len(delivered) == (1 if large > 1 else 6)  # a's, b's and the data's, and zeros
+    for name, array in made[0].items():
+        np.testing.assert_array_equal(array, made[1][name])
+    np.testing.assert_array_equal(made[0]["blocked"], 7 if grad_req == "add" else 0)
+
+
+def test_a_head_that_is_itself_to_be_written():
+    x = mx.sym.Variable("x")
+    executor = mx.sym.FullyConnected(x * x, mx.sym.Variable("w"), no_bias=True, num_hidden=2).simple_bind(
+        mx.cpu(), x=(2, 2), w=(2, 2))
+    executor.arg_dict["x"][:], executor.arg_dict["w"][:] = mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([[1, 0], [2, 1]])
+    executor.forward(is_train=True)
+    found = []
+    for head in (mx.nd.array([[1, 2], [3, 4]]), executor.grad_dict["x"]):
+        head[:] = mx.nd.array([[1, 2], [3, 4]])
+        executor.backward([head])
+        found.append([executor.grad_dict[n].asnumpy() for n in ("x", "w")])
+    np.testing.assert_array_equal(found[0], found[1])
