@@ -95,8 +95,8 @@ class Adam(_Moments):
 
     def _fused_step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float) -> None:
         """One pass over the memory. A count that is infinite to all purposes leaves the corrections to `lr`."""
-        count = torch.full((), 1e9, device=weights[0].device)
-        torch._fused_adam_(weights, grads, *state, [], [count] * len(weights), lr=lr, beta1=_single(self.beta1),
+        counts = [torch.full((), 1e9, device=weights[0].device)] * len(weights)
+        torch._fused_adam_(weights, grads, state[0], state[1], [], counts, lr=lr, beta1=_single(self.beta1),
                            beta2=_single(self.beta2), weight_decay=wd, eps=self.epsilon, amsgrad=False, maximize=False)
 
     def _plain_step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float) -> None:
