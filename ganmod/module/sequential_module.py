@@ -9,6 +9,7 @@ from ..io import DataBatch, DataDesc
 from ..ndarray import NDArray
 from .base_module import DEFAULT_INITIALIZER, BaseModule, Params
 from .executor_group import as_descriptions
+from .python_module import PythonModule
 
 __all__ = ["SequentialModule"]
 
@@ -109,10 +110,11 @@ class SequentialModule(BaseModule):
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Optional[BaseModule] = None,
-             grad_req: Any = "write") -> None:
+             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: bool = False) -> None:
         """Bind the modules one after the other, each to the output shapes of the one before.
 
-        Parameters are as in :meth:`Module.bind`; shared_module is not supported.
+        Parameters are as in :meth:`Module.bind`; shared_module is not supported. Modules in Python have no programs
+        that `mixed_precision` and `compile` could be about.
         """
         if self.binded and not force_rebind:
             self.logger.warning("Already bound, ignoring bind()")
@@ -130,9 +132,11 @@ class SequentialModule(BaseModule):
             if meta.get(self.META_AUTO_WIRING):
                 shapes = [DataDesc(name, d.shape, d.dtype, d.layout)
                           for name, d in zip(self._wired(module, len(shapes)), shapes)]
+            programs: dict[str, Any] = {"mixed_precision": mixed_precision, "compile": compile}
             module.bind(data_shapes=shapes, label_shapes=label_shapes if takes else None, for_training=for_training,
                         inputs_need_grad=for_training and (inputs_need_grad or number > 0),
-                        force_rebind=force_rebind, grad_req=grad_req)
+                        force_rebind=force_rebind, grad_req=grad_req,
+                        **({} if isinstance(module, PythonModule) else programs))
             shapes = as_descriptions(module.output_shapes)
         self.for_training, self.inputs_need_grad, self.binded = for_training, inputs_need_grad, True
         self._data_shapes, self._label_shapes = data_shapes, label_shapes if taken else None

@@ -76,6 +76,23 @@ def test_buckets_have_the_same():
     assert len(module._buckets) == 2
 
 
+def test_modules_in_a_row_have_the_same():
+    module = mx.mod.SequentialModule()
+    for name in ("one", "two"):
+        layer = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, name=name)
+        module.add(mx.mod.Module(layer, label_names=None), auto_wiring=True)
+    module.add(mx.mod.PythonLossModule(grad_func=lambda scores, labels: scores.asnumpy()), auto_wiring=True,
+               take_labels=True)
+    module.bind([("data", (2, 3))], [("softmax_label", (2,))], mixed_precision="bfloat16")
+    module.init_params()
+    module.forward(mx.io.DataBatch([mx.nd.ones((2, 3))], [mx.nd.zeros((2,))]), is_train=True)
+    module.backward()
+    executors = [m._exec_group.execs[0] for m in module._modules[:2]]
+    assert [e._options.precision for e in executors] == [torch.bfloat16] * 2
+    assert all((e.grad_dict["one_weight" if k == 0 else "two_weight"].asnumpy() != 0).any()
+               for k, e in enumerate(executors))
+
+
 @needs_compiler
 def test_compiled(caplog):
     expected = trained()[1]
