@@ -15,29 +15,30 @@ aten = torch.ops.aten
 _LARGE = 1 << 15
 
 
-def deliver(graph: fx.Graph, targets: Sequence[fx.Node], adds: Sequence[bool]) -> None:
-    """Have a part of a recorded graph write what it returns to `targets`, and return nothing.
+def deliver(graph: fx.Graph, arrays: Sequence[fx.Node], like: Sequence[Tensor], adds: Sequence[bool]) -> None:
+    """Have a part of a recorded graph write what it returns to `arrays`, and return nothing.
 
     Parameters
     ----------
     graph : torch.fx.Graph
         Whose result is a list of gradients, ``None`` for one that is zero everywhere.
-    targets : sequence of torch.fx.Node
-        Its placeholders for as many arrays, with examples of these as their values.
+    arrays : sequence of torch.fx.Node
+        Its placeholders for as many arrays.
+    like : sequence of Tensor
+        Such arrays.
     adds : sequence of bool
         Whether a gradient is added to what its array holds.
     """
     end = next(n for n in graph.nodes if n.op == "output")
     last = []
-    for entry in zip(targets, end.args[0], adds):
-        target, gradient, is_added = entry
+    for array, example, gradient, is_added in zip(arrays, like, end.args[0], adds):
         if not _is_large(gradient):
-            last.append(entry)
-        elif gradient.target is aten.mm.default and not is_added and _are_alike(target, gradient):
-            gradient.target, gradient.kwargs = aten.mm.out, {"out": target}
+            last.append((array, gradient, is_added))
+        elif gradient.target is aten.mm.default and not is_added and _can_be(example, gradient):
+            gradient.target, gradient.kwargs = aten.mm.out, {"out": array}
         else:
             with graph.inserting_after(gradient):
-                graph.call_function(write, tuple([part] for part in entry))
+                graph.call_function(write, ([array], [gradient], [is_added]))
     with graph.inserting_before(end):
         if last:
             graph.call_function(write, tuple(map(list, zip(*last))))
@@ -48,9 +49,9 @@ def _is_large(gradient: Any) -> bool:
     return isinstance(gradient, fx.Node) and gradient.op != "placeholder" and gradient.meta["val"].numel() >= _LARGE
 
 
-def _are_alike(target: fx.Node, gradient: fx.Node) -> bool:
-    """Whether an array can take the place of a gradient that nothing else looks at."""
-    array, value = target.meta["val"], gradient.meta["val"]
+def _can_be(array: Tensor, gradient: fx.Node) -> bool:
+    """Whether such an array can take the place of a gradient that nothing else looks at."""
+    value = gradient.meta["val"]
     return len(gradient.users) == 1 and array.layout is torch.strided and array.dtype is value.dtype \
         and array.shape == value.shape
 

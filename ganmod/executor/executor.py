@@ -210,9 +210,10 @@ class Executor:
         if not self._kept:
             self._run_forward(bool(self._mode), keep=True, update=False)
         targets = [cast(NDArray, self.grad_dict[n]).as_torch() for n in names]
+        heads = _unwritten(heads, targets)
         with self._instances:
-            self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), _apart(heads, targets),
-                               self._last.saved, tuple(self._names.index(n) for n in names), targets,
+            self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads, self._last.saved,
+                               tuple(self._names.index(n) for n in names), targets,
                                tuple(self._grad_req[n] == "add" for n in names))
 
     def _wanted_names(self, wanted: Optional[Iterable[str]]) -> list[str]:
@@ -334,7 +335,7 @@ class Executor:
                     raise ValueError(f"copy_params_from(): there is no {kind} {name!r}{suggest(name, bound)}")
 
 
-def _apart(heads: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def _unwritten(heads: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Head gradients in memory that is not written to meanwhile, such as that of an earlier gradient is."""
     written = {t.untyped_storage()._cdata for t in targets if not storage.is_sparse(t)}
     return [h.clone() if not storage.is_sparse(h) and h.untyped_storage()._cdata in written else h for h in heads]

@@ -120,10 +120,8 @@ class Programs:
         part.output(fx.node.map_arg(results, lambda n: copies[n]))
         _narrow(part)
         if not self._compiled:
-            for array, target in zip(arrays, targets):
-                array.meta["val"] = target
             if arrays:
-                deliver(part, arrays, adds)
+                deliver(part, arrays, targets, adds)
             reuse(part)
         custom.call_directly(part)
         root = torch.nn.Module()
