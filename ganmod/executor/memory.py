@@ -5,7 +5,7 @@ import ctypes
 import functools
 import sys
 
-__all__ = ["keep_freed"]
+__all__ = ["keep_freed", "give_back"]
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3      # glibc's numbers of what mallopt() sets
 _MOST_KEPT, _LARGEST_KEPT = 1 << 30, 32 << 20  # bytes: in all, and of one tensor, which is what glibc allows
@@ -21,3 +21,10 @@ def keep_freed() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     return mallopt is not None and bool(mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)) \
         and bool(mallopt(_TRIM_THRESHOLD, _MOST_KEPT))
+
+
+def give_back() -> None:
+    """Give all memory that is free back to the system: that which measuring kernels took would stay for good."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

@@ -20,7 +20,7 @@ from ..ops import custom, storage
 from .delivery import deliver, write
 from .exchange import exchange
 from .lower import Lowered
-from .memory import keep_freed
+from .memory import give_back, keep_freed
 from .reuse import reuse, save_results
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
@@ -223,6 +223,7 @@ def record(function: Lowered, structure: Structure, compiled: bool = False) -> P
     if engine.has_fast_kernels() and not compiled:         # the compiler chooses for itself
         keep_freed()
         exchange(module.graph, count)
+        give_back()
     return Programs(module.graph, count, names, wanted, compiled)
 
 
