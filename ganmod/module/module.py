@@ -266,6 +266,8 @@ class Module(UpdatingModule):
                           stacklevel=2)
             return
         self._require("init_params")
+        if self._params_dirty:                             # else what is not given would be as it once was
+            self._sync_params_from_devices()
         attributes, params = self._symbol.attr_dict(), self._host_params()
         for own, given in zip(params, (arg_params, aux_params)):
             _check_given(own, given, allow_missing or initializer is not None and given is None)

@@ -155,6 +155,20 @@ def test_set_and_missing_params(compare):
     compare(case)
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_setting_some_params_leaves_the_others_as_trained(compare, devices):
+    def case(mx, np, devices):
+        module = mx.mod.Module(network(mx), context=[mx.cpu(k) for k in range(devices)])
+        started(mx, np, module, **LABELLED)                # which asks for the parameters, before they change
+        for batch in batches(mx, np):
+            module.forward(batch, is_train=True)
+            module.backward()
+            module.update()
+        module.set_params({"fc2_bias": mx.nd.ones((3,))}, {}, allow_missing=True)
+        return parameters(mx, module)
+    compare(case, {"devices": devices}, rtol=1e-4, atol=1e-5)
+
+
 def test_multipliers_and_decay(compare):
     """lr_mult and wd_mult of a variable; no decay for biases and betas."""
     def case(mx, np):
