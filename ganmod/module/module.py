@@ -213,7 +213,7 @@ class Module(UpdatingModule):
         self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
         self._data_shapes, self._label_shapes, self.binded = data, labels, True
         if shared_module is not None:
-            self._arg_params, self._aux_params = shared_module._arg_params, shared_module._aux_params
+            self._arg_params, self._aux_params = shared_module.get_params()
             self.params_initialized = True
             if shared_module.optimizer_initialized:
                 self.borrow_optimizer(shared_module)

@@ -199,6 +199,21 @@ def test_shared_module(compare):
     compare(case, rtol=1e-4, atol=1e-5)
 
 
+def test_modules_that_share_give_the_same_params(compare):
+    def case(mx, np):
+        module = mx.mod.Module(network(mx))
+        module.bind([("data", (8, 4))], **LABELLED)
+        module.init_params(mx.init.One())
+        other = mx.mod.Module(network(mx))
+        other.bind([("data", (8, 4))], shared_module=module, **LABELLED)
+        found = [parameters(mx, other)]
+        module.init_optimizer()
+        found.append(trained(mx, np, module, batches(mx, np)))
+        found.append(parameters(mx, other))
+        return {"found": found}
+    compare(case, rtol=1e-4, atol=1e-5)
+
+
 def test_borrow_optimizer(compare):
     """The borrower goes on with the lender's momenta, which the lender then takes up again."""
     def case(mx, np):
