@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 __all__ = ["MXNetError", "StateError", "ShapeError", "AttributeValueError", "InputError", "FileFormatError",
-           "NotImplementedForSymbol", "require", "suggest", "string_types", "numeric_types", "integer_types",
-           "mx_real_t", "to_torch_dtype", "to_numpy_dtype"]
+           "NotImplementedForSymbol", "Untraceable", "require", "suggest", "string_types", "numeric_types",
+           "integer_types", "mx_real_t", "to_torch_dtype", "to_numpy_dtype"]
 
 string_types = (str,)
 numeric_types = (float, int, np.generic)
@@ -39,6 +39,10 @@ class InputError(MXNetError, TypeError):
 
 class NotImplementedForSymbol(MXNetError, NotImplementedError):
     """A method that arrays have and symbols, which hold no values, do not."""
+
+
+class Untraceable(Exception):
+    """Calls that depend on values were to be recorded; what asked for the recording finds another way."""
 
 
 class FileFormatError(MXNetError, ValueError):

@@ -67,7 +67,7 @@ def _value(node: Any) -> Optional[torch.Tensor]:
 def _is_plain(node: Any, axes: int) -> bool:
     """Whether a node's value is a dense tensor on a CPU, of a dtype that has several ways, with so many axes."""
     value = _value(node)
-    return value is not None and value.dtype in _DTYPES and value.device.type == "cpu" and value.dim() == axes \
+    return value is not None and value.dtype in _DTYPES and node.meta["device"].type == "cpu" and value.dim() == axes \
         and value.layout is torch.strided and value.numel() > 0
 
 

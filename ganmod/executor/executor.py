@@ -6,13 +6,13 @@ from typing import Any, Callable, Iterable, Optional, Sequence, Union, cast
 import torch
 
 from .. import engine
-from ..base import InputError, MXNetError, ShapeError, StateError, suggest
+from ..base import InputError, MXNetError, ShapeError, StateError, Untraceable, suggest
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..ops import storage
 from ..ops.custom import Instances
 from ..symbol import Symbol
 from . import kernels
-from .lower import heads_needed, lower, untraceable, untraceable_errors
+from .lower import heads_needed, lower, untraceable
 from .options import USUAL, Options
 from .placement import Placement
 from .sparsity import needs_sparse_gradients
@@ -278,7 +278,7 @@ class Executor:
             return EagerPrograms(function, structure.wanted)
         try:
             return record(function, structure, self._options.compiled)
-        except untraceable_errors():
+        except Untraceable:
             return EagerPrograms(function, structure.wanted)
 
     # --- watching ----------------------------------------------------------------------------------------------------

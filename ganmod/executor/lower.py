@@ -11,10 +11,10 @@ from ..context import Context
 from ..symbol import Symbol
 from ..symbol.graph import Entry, topological
 from ..symbol.inference import infer_shapes
-from ..symbol.subgraphs import is_shapeless, run_node, untraceable_errors
+from ..symbol.subgraphs import is_shapeless, run_node
 from .placement import Placement
 
-__all__ = ["lower", "heads_needed", "untraceable", "untraceable_errors", "Lowered"]
+__all__ = ["lower", "heads_needed", "untraceable", "Lowered"]
 
 #: function(arguments, states) -> (outputs, {name of an argument or state: its new value})
 Lowered = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[list[Tensor], dict[str, Tensor]]]

@@ -6,9 +6,10 @@ from typing import Any, Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..base import Untraceable
 from ..symbol import Symbol
 from .executor import Executor
-from .lower import Lowered, lower, untraceable, untraceable_errors
+from .lower import Lowered, lower, untraceable
 from .trace import EagerPrograms, Programs, Structure, record
 
 __all__ = ["add_penalty", "Penalty"]
@@ -76,5 +77,5 @@ def _recorded(score: Symbol, function: Lowered, structure: Structure, compiled: 
         return EagerPrograms(function, structure.wanted)
     try:
         return record(function, structure, compiled)
-    except untraceable_errors():
+    except Untraceable:
         return EagerPrograms(function, structure.wanted)

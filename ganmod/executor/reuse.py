@@ -62,7 +62,7 @@ def _is_only_used(argument: Any, user: fx.Node) -> bool:
         return False
     old, new = argument.meta.get("val"), user.meta.get("val")
     return isinstance(old, torch.Tensor) and isinstance(new, torch.Tensor) and old.shape == new.shape \
-        and old.dtype is new.dtype and old.device == new.device
+        and old.dtype is new.dtype and argument.meta["device"] == user.meta["device"]
 
 
 def _makes_memory(node: fx.Node) -> bool:

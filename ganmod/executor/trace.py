@@ -1,6 +1,6 @@
 """Recording: a lowered symbol becomes a forward and a backward program, straight lines of torch calls.
 
-Outputs and gradients are recorded together, over fake tensors, as one graph. It is split into a forward program, which
+Outputs and gradients are recorded together, as one graph. It is split into a forward program, which
 also returns the values worth saving, and one backward program per wish (which gradients are asked for). A backward
 program takes the current arrays and the saved values, so it may run any number of times; nothing in it refers to an
 autograd graph.
@@ -13,7 +13,6 @@ from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
 
 import torch
 from torch import Tensor, fx
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from .. import engine
 from ..ops import custom, storage
@@ -21,6 +20,7 @@ from .delivery import deliver, write
 from .exchange import exchange
 from .lower import Lowered
 from .memory import give_back, keep_freed
+from .recorder import recorded
 from .reuse import reuse, save_results
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
@@ -193,8 +193,8 @@ def record(function: Lowered, structure: Structure, compiled: bool = False) -> P
 
     Raises
     ------
-    Exception
-        Whatever torch's tracing raises for a function that cannot be traced.
+    Untraceable
+        For a function that depends on the values of its inputs.
     """
     arguments, states, wanted, heads = structure
     names: list[str] = []
@@ -212,10 +212,9 @@ def record(function: Lowered, structure: Structure, compiled: bool = False) -> P
 
     inputs = [*arguments, *states, *heads]
     with torch.no_grad():
-        module = make_fx(joint, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
-        if any(_mutates(n) for n in module.graph.nodes):
-            pure = torch.func.functionalize(module, remove="mutations")  # autograd does not run inside it
-            module = make_fx(pure, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
+        module = recorded(joint, inputs)
+        if any(_mutates(n) for n in module.graph.nodes):   # autograd does not run inside what makes it pure
+            module = recorded(torch.func.functionalize(module, remove="mutations"), inputs)
     _drop_detachments(module.graph)
     _loosen_views(module.graph)
     save_results(module.graph)
@@ -231,8 +230,21 @@ def _gradients(outputs: Sequence[Tensor], wanted: Sequence[Tensor], heads: Seque
     differentiable = [(o, h) for o, h in zip(outputs, heads) if o.requires_grad]
     if not differentiable or not wanted:
         return [None] * len(wanted)
-    return list(torch.autograd.grad([o for o, _ in differentiable], wanted, [h for _, h in differentiable],
-                                    allow_unused=True))
+    chosen, given = zip(*differentiable)
+    return list(torch.autograd.grad(_Seed.apply(given, *chosen), wanted, allow_unused=True))
+
+
+class _Seed(torch.autograd.Function):
+    """A number whose gradients are the heads; for heads that it is given itself, torch imports sympy."""
+
+    @staticmethod
+    def forward(ctx: Any, heads: Sequence[Tensor], *outputs: Tensor) -> Tensor:
+        ctx.heads = heads
+        return outputs[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Any) -> Any:
+        return (None, *ctx.heads)
 
 
 def _apart(output: Tensor, inputs: Sequence[Tensor]) -> Tensor:

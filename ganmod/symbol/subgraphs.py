@@ -13,7 +13,7 @@ from ..ops.shapes import Known, complete
 from .graph import Entry, Node, auxiliary, topological, without_casts
 from .inference import infer_dtypes, infer_shapes
 
-__all__ = ["SymbolGraph", "run_node", "is_shapeless", "untraceable_errors"]
+__all__ = ["SymbolGraph", "run_node", "is_shapeless"]
 
 Shapes = Mapping[tuple[int, int], Known]
 
@@ -43,20 +43,11 @@ def run_node(node: Node, inputs: Sequence[Tensor], training: bool, shapes: Shape
         return node.op.run(inputs, params, training)
     except MXNetError:
         raise
-    except untraceable_errors():                           # the executor finds another way
-        raise
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
         if node.op.user_code:
             raise
         given = ", ".join(f"{n} {tuple(v.shape)}" for n, v in zip(node.input_names, inputs))
         raise MXNetError(f"operator {node.op.name} {node.name!r} failed on {given}: {error}") from error
-
-
-def untraceable_errors() -> tuple[type[Exception], ...]:
-    """What tracing raises where a result depends on values in a way that cannot be recorded."""
-    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
-    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode  # half a second to import
-    return DataDependentOutputException, DynamicOutputShapeException, GuardOnDataDependentSymNode
 
 
 # --- graphs ----------------------------------------------------------------------------------------------------------
