@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from . import ways
-from .kernels import Convolution, Product, chosen, measured
+from .kernels import Convolution, Product, all_measured, chosen, measured
 
 __all__ = ["exchange"]
 
@@ -34,7 +34,7 @@ def exchange(graph: fx.Graph, outputs: int) -> None:
         if node.target in (aten.mm.default, aten.addmm.default):
             _exchange_product(graph, node)
     found = [(node, tasks) for node in graph.nodes if (tasks := _convolutions(node))]
-    times = [measured(task) for _, tasks in found for task in tasks.values() if task.is_worthwhile]
+    times = all_measured([task for _, tasks in found for task in tasks.values() if task.is_worthwhile])
     if not times or any(map(_depends_on_memory, graph.nodes)):
         return
     best = sum(t[chosen(t, "channels last")] for t in times)

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Callable, NamedTuple, Union
+from typing import Callable, NamedTuple, Sequence, Union
 
 import torch
 from torch import Tensor
 
 from . import ways
 
-__all__ = ["Convolution", "Product", "Task", "measured", "chosen", "timings", "set_timings", "generation", "report"]
+__all__ = ["Convolution", "Product", "Task", "measured", "all_measured", "chosen", "timings", "set_timings",
+           "generation", "report"]
 
 _logger = logging.getLogger(__name__)
 
@@ -158,11 +159,26 @@ def measured(task: Task) -> dict[str, float]:
 
     Those that :func:`set_timings` gave hold if they are of the ways that there are here.
     """
-    key = f"{task}; {torch.get_num_threads()} threads"
-    if _timings.get(key, {}).keys() != set(task.names()):
-        _timings[key] = _measure(task.ways())
-        _logger.debug("measured %s: %s", key, _timings[key])
-    return _timings[key]
+    if not _is_measured(task):
+        _timings[_key(task)] = _measure(task.ways())
+        _logger.debug("measured %s: %s", _key(task), _timings[_key(task)])
+    return _timings[_key(task)]
+
+
+def all_measured(tasks: Sequence[Task]) -> list[dict[str, float]]:
+    """:func:`measured` of each; logs that it will take a while where it may."""
+    new = {_key(task) for task in tasks if not _is_measured(task)}
+    if new:
+        _logger.info("measuring which way %d convolutions and gradients are fastest, for a few seconds", len(new))
+    return [measured(task) for task in tasks]
+
+
+def _key(task: Task) -> str:
+    return f"{task}; {torch.get_num_threads()} threads"
+
+
+def _is_measured(task: Task) -> bool:
+    return _timings.get(_key(task), {}).keys() == set(task.names())
 
 
 def chosen(times: dict[str, float], usual: str) -> str:

@@ -1,7 +1,7 @@
 """Options of a bound symbol: in which precision its programs compute, and whether they are compiled."""
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import torch
 
@@ -10,6 +10,7 @@ from ..base import InputError
 __all__ = ["Options", "USUAL", "options"]
 
 _PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+_MODES = (False, True, "reduce-overhead", "max-autotune")
 
 
 class Options(NamedTuple):
@@ -19,12 +20,12 @@ class Options(NamedTuple):
     ----------
     precision : torch.dtype, optional
         Of matrix products and convolutions, and of what lies between them; None for that of their inputs.
-    compiled : bool
-        Whether programs are compiled by ``torch.compile``.
+    compiled : bool or str
+        Whether programs are compiled by ``torch.compile``, and in which of its modes.
     """
 
     precision: Optional[torch.dtype] = None
-    compiled: bool = False
+    compiled: Union[bool, str] = False
 
 
 USUAL = Options()
@@ -36,7 +37,8 @@ def options(mixed_precision: Optional[str] = None, compile: Any = False) -> Opti
     Raises
     ------
     InputError
-        For another precision than ``'bfloat16'`` and ``'float16'``, or a `compile` that is no bool.
+        For another precision than ``'bfloat16'`` and ``'float16'``, or a `compile` that is neither a bool
+        nor a mode.
 
     >>> options("bfloat16")
     Options(precision=torch.bfloat16, compiled=False)
@@ -44,6 +46,6 @@ def options(mixed_precision: Optional[str] = None, compile: Any = False) -> Opti
     if mixed_precision is not None and mixed_precision not in _PRECISIONS:
         raise InputError(f"bind(mixed_precision={mixed_precision!r}): expected {' or '.join(map(repr, _PRECISIONS))}, "
                          "or None")
-    if not isinstance(compile, bool):
-        raise InputError(f"bind(compile={compile!r}): expected True or False")
+    if not isinstance(compile, (bool, str)) or compile not in _MODES:
+        raise InputError(f"bind(compile={compile!r}): expected one of {', '.join(map(repr, _MODES))}")
     return Options(None if mixed_precision is None else _PRECISIONS[mixed_precision], compile)

@@ -72,7 +72,7 @@ def _penalised(network: Lowered, positions: Sequence[int], penalty: Penalty) -> 
     return run
 
 
-def _recorded(score: Symbol, function: Lowered, structure: Structure, compiled: bool) -> "Programs | EagerPrograms":
+def _recorded(score: Symbol, function: Lowered, structure: Structure, compiled: Any) -> "Programs | EagerPrograms":
     if untraceable(score):
         return EagerPrograms(function, structure.wanted)
     try:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Sequence
 
 import torch
 from torch import Tensor, fx
+from torch.fx.node import map_aggregate
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -45,7 +46,7 @@ def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> fx.Graph
     recorder = _Recorder(own)
     with torch.random.fork_rng(devices={i.device.index for i in own if i.is_cuda}), recorder:
         results = function(*own)
-    recorder.graph.output(_each(recorder.node_of, results))
+    recorder.graph.output(map_aggregate(results, recorder.node_of))
     return fx.GraphModule(recorder.constants, recorder.graph)
 
 
@@ -74,7 +75,7 @@ class _Recorder(TorchDispatchMode):
         if not _OF_VALUES.isdisjoint(func.tags):
             raise Untraceable(f"{func} depends on values")
         function = aten.lift_fresh_copy.default if func is aten.lift_fresh.default else func
-        node = self.graph.call_function(function, _each(self.node_of, args), _each(self.node_of, kwargs))
+        node = self.graph.call_function(function, *(map_aggregate(given, self.node_of) for given in (args, kwargs)))
         results = custom.BLANK.get(func, func)(*args, **kwargs)
         self._note(node, results)
         return results
@@ -101,12 +102,3 @@ class _Recorder(TorchDispatchMode):
             if results.layout is torch.strided:
                 node.meta["val"] = torch.empty_strided(results.shape, results.stride(), dtype=results.dtype,
                                                        device="meta")
-
-
-def _each(function: Callable[[Any], Any], value: Any) -> Any:
-    """A nested structure with each of its leaves replaced."""
-    if isinstance(value, (tuple, list)):
-        return type(value)(_each(function, v) for v in value)
-    if isinstance(value, dict):
-        return {k: _each(function, v) for k, v in value.items()}
-    return function(value)

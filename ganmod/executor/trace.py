@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import operator
-from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence, Union
 
 import torch
 from torch import Tensor, fx
@@ -60,12 +60,12 @@ class Programs:
         The names of the replaced arguments and states, which follow the outputs.
     wanted : tuple of int
         Positions of the arguments whose gradients it computes, in order.
-    compiled : bool
-        Whether torch's compiler makes functions of the parts.
+    compiled : bool or str
+        Whether torch's compiler makes functions of the parts, and in which mode.
     """
 
     def __init__(self, graph: fx.Graph, outputs: int, replaced: list[str], wanted: tuple[int, ...],
-                 compiled: bool = False) -> None:
+                 compiled: Union[bool, str] = False) -> None:
         self._graph, self._outputs, self._replaced, self._wanted = graph, outputs, replaced, wanted
         self._compiled = compiled
         self._results, self._gradients = next(n for n in graph.nodes if n.op == "output").args[0]
@@ -129,7 +129,7 @@ class Programs:
             if node.op == "get_attr":
                 setattr(root, node.target, getattr(self._graph.owning_module, node.target))
         made = fx.GraphModule(root, part)
-        return _compiled(made) if self._compiled else made.forward
+        return _compiled(made, self._compiled) if self._compiled else made.forward
 
     def code(self) -> str:
         """The recorded line of torch calls, outputs and gradients together, as Python."""
@@ -179,16 +179,23 @@ def _entering(argument: Tensor, wanted: bool) -> Tensor:
     return argument.detach() if kept else storage.dense(argument.detach()).requires_grad_(wanted)
 
 
-def _compiled(module: fx.GraphModule) -> Callable[..., Any]:
+def _compiled(module: fx.GraphModule, mode: Union[bool, str]) -> Callable[..., Any]:
     """What torch's compiler makes of a program; as it is where that has Python operators."""
     targets = [n.target for n in module.graph.nodes if n.op == "call_function"]
     if not all(isinstance(t, torch._ops.OpOverload) or t is operator.getitem for t in targets):
         return module.forward
     _logger.info("compiling a program of %d nodes at its first run, which takes a while", len(targets))
-    return torch.compile(module, dynamic=False)
+    if not isinstance(mode, str):
+        return torch.compile(module, dynamic=False)
+    function = torch.compile(module, dynamic=False, mode=mode)
+
+    def run(*inputs: Any) -> Any:
+        torch.compiler.cudagraph_mark_step_begin()         # CUDA graphs write to the same memory at every run
+        return fx.node.map_aggregate(function(*inputs), lambda r: r.clone() if isinstance(r, Tensor) else r)
+    return run
 
 
-def record(function: Lowered, structure: Structure, compiled: bool = False) -> Programs:
+def record(function: Lowered, structure: Structure, compiled: Union[bool, str] = False) -> Programs:
     """Record a lowered symbol's outputs and the gradients of the wanted arguments; `compiled` by torch's compiler.
 
     Raises

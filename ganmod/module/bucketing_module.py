@@ -128,7 +128,7 @@ class BucketingModule(BaseModule):
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Optional[BaseModule] = None,
-             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: bool = False) -> None:
+             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: Union[bool, str] = False) -> None:
         """Bind the default bucket; the others follow when they are needed.
 
         Parameters are as in :meth:`Module.bind`; shared_module is not supported.

@@ -164,7 +164,7 @@ class Module(UpdatingModule):
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Optional[BaseModule] = None,
-             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: bool = False) -> None:
+             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: Union[bool, str] = False) -> None:
         """Make the storage for batches of these shapes.
 
         Parameters
@@ -184,9 +184,9 @@ class Module(UpdatingModule):
         mixed_precision : {'bfloat16', 'float16'}, optional
             In which matrix products and convolutions are computed; parameters, gradients, losses and outputs stay
             float32. Nothing scales the loss for float16, whose gradients below 6e-8 are 0.
-        compile : bool
-            Whether ``torch.compile`` makes the programs, at their first run. On a CPU it needs a C++ compiler, and
-            does not make them faster.
+        compile : bool or {'reduce-overhead', 'max-autotune'}
+            Whether ``torch.compile`` makes the programs, at their first run, and in which of its modes; these two run
+            them as CUDA graphs on a GPU. On a CPU it needs a C++ compiler, and does not make them faster.
 
         Raises
         ------

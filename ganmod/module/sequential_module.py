@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Union
 
 from ..base import InputError, StateError
 from ..io import DataBatch, DataDesc
@@ -110,7 +110,7 @@ class SequentialModule(BaseModule):
 
     def bind(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]] = None, for_training: bool = True,
              inputs_need_grad: bool = False, force_rebind: bool = False, shared_module: Optional[BaseModule] = None,
-             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: bool = False) -> None:
+             grad_req: Any = "write", mixed_precision: Optional[str] = None, compile: Union[bool, str] = False) -> None:
         """Bind the modules one after the other, each to the output shapes of the one before.
 
         Parameters are as in :meth:`Module.bind`; shared_module is not supported. Modules in Python have no programs

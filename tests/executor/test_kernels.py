@@ -134,6 +134,13 @@ def test_the_recorded_program_tells(prefer):
         assert name in executor.debug_str()
 
 
+def test_measuring_is_announced_once(unmeasured, caplog):
+    with caplog.at_level("INFO", "ganmod"):
+        for _ in range(2):
+            results(chain(mx.sym.Deconvolution, CHAINS[0], True), True, data=(2, 2, 5, 5))
+    assert caplog.text.count("measuring which way") == 1
+
+
 @pytest.mark.parametrize("layer, settings", [
     (mx.sym.Convolution, dict(kernel=(3, 3), num_group=2)), (mx.sym.Convolution, dict(kernel=(3, 3), dilate=(2, 2))),
     (mx.sym.Convolution, dict(kernel=(3, 3), stride=(2, 1))), (mx.sym.Deconvolution, dict(kernel=(3, 3), num_group=2))])

@@ -94,10 +94,12 @@ def test_modules_in_a_row_have_the_same():
 
 
 @needs_compiler
-def test_compiled(caplog):
-    expected = trained()[1]
+@pytest.mark.parametrize("contexts", [[mx.cpu()], *([[mx.gpu()]] if torch.cuda.is_available() else [])])
+@pytest.mark.parametrize("mode", [True, "reduce-overhead"])
+def test_compiled(mode, contexts, caplog):
+    expected = trained(contexts)[1]
     with caplog.at_level("INFO"):
-        found = trained(compile=True)[1]
+        found = trained(contexts, compile=mode)[1]
     assert error(found, expected) < 1e-4
     assert "compiling a program of" in caplog.text
 
@@ -128,7 +130,7 @@ def define_doubled():
 
 
 @pytest.mark.parametrize("settings, message", [({"mixed_precision": "int8"}, "'bfloat16' or 'float16'"),
-                                               ({"compile": "fast"}, "expected True or False")])
+                                               ({"compile": "fast"}, "expected one of False, True, 'reduce-overhead'")])
 def test_other_options_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         trained(**settings)
