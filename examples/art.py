@@ -29,7 +29,8 @@ from ganmod.recordio import opencv
 Z = 200                                                # random numbers that a picture is made from
 FILTERS = {64: (1024, 512, 256, 128), 256: (1024, 512, 512, 512, 256, 128)}      # by size of the pictures, from 4x4 on
 NARROWER = 4                                           # by which they are divided, for CPUs, unless --full is given
-ADAM = {"learning_rate": 0.0002, "beta1": 0.5, "beta2": 0.999}
+RATES = {True: 0.0002, False: 0.0015}                  # of learning, by --full: fewer filters take larger steps
+ADAM = {"beta1": 0.5, "beta2": 0.999}
 SWAPPED = 0.03                                         # of the discriminator's labels
 SHOWN = 36                                             # pictures on a sheet
 
@@ -37,11 +38,11 @@ SHOWN = 36                                             # pictures on a sheet
 # --- The paintings ----------------------------------------------------------------------------------------------------
 
 PAINTINGS = {64: 1536, 256: 512}                       # by size: a picture of 256x256 is as large as 16 of 64x64
-PALETTES = ("7f1d1d c2410c f59e0b fde68a 3b0a1e", "0b1d51 1e4fa3 5aa9e6 f9f3e5 f4a259",
-            "1b4332 40916c 95d5b2 fefae0 bc6c25", "2d1e4f 6a4c93 c77dff ffd6e0 ff6f91",
-            "22223b 4a4e69 9a8c98 f2e9e4 c9184a", "003049 d62828 f77f00 fcbf49 eae2b7")
-SKIES = ("2a4d8f f7b267", "5fa8d3 e8f4f8", "3d1e6d ff6f61", "1b2a49 c06c84", "f9c784 fdf0d5")       # above, and below
-PRIMARIES = ("c81d25", "1d3f94", "f6c915")
+PALETTES = ("7f1d1d fde68a c2410c f59e0b", "f9f3e5 0b1d51 f4a259 5aa9e6", "1b4332 fefae0 40916c 95d5b2",
+            "ffd6e0 2d1e4f ff6f91 c77dff")             # a ground, and what lies on it
+LIGHTS = ("2a4d8f f7b267 2c2348", "5fa8d3 e8f4f8 1f4d3a", "3d1e6d ff6f61 3b1029")    # sky above and below, and hills
+PRIMARIES = ("c81d25", "1d3f94")
+LINES = ((5, 11), (4, 10))                             # where they lie, in sixteenths
 
 
 def rgb(colour):
@@ -49,9 +50,9 @@ def rgb(colour):
     return np.array(tuple(bytes.fromhex(colour)), float)
 
 
-def palette(rng):
-    """Five colours that go together, in their order, from any of them on."""
-    return [rgb(colour) for colour in np.roll(PALETTES[rng.randint(len(PALETTES))].split(), rng.randint(5))]
+def palette(rng, palettes):
+    """One of several groups of colours that go together."""
+    return [rgb(colour) for colour in palettes[rng.randint(len(palettes))].split()]
 
 
 def blend(picture, mask, colour):
@@ -60,58 +61,58 @@ def blend(picture, mask, colour):
 
 
 def colour_field(cv2, rng, height, width):
-    """Two or three bands, one above the other, with soft edges."""
-    ground, *colours = palette(rng)
-    picture, bands = np.full((height, width, 3), ground), rng.randint(2, 4)
-    edges = np.linspace(0.06, 0.94, bands + 1) + rng.uniform(-0.08, 0.08, bands + 1) * ([0] + [1] * (bands - 1) + [0])
-    side, left = min(height, width), (width - min(height, width)) / 2
+    """Two bands, one above the other, with soft edges."""
+    ground, *colours = palette(rng, PALETTES)
+    picture, edges = np.full((height, width, 3), ground), (0.06, rng.uniform(0.4, 0.65), 0.94)
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
     for colour, above, below in zip(colours, edges, edges[1:]):
         mask = np.zeros((height, width), np.float32)
-        corners = [(left + 0.09 * side, (above + 0.02) * height), (left + 0.91 * side, (below - 0.02) * height)]
+        corners = [(left + 0.09 * side, top + (above + 0.02) * side),
+                   (left + 0.91 * side, top + (below - 0.02) * side)]
         cv2.rectangle(mask, *np.int32(corners).tolist(), 1.0, -1)
         blend(picture, cv2.GaussianBlur(mask, (0, 0), 0.02 * side), colour)
     return picture
 
 
 def grid(cv2, rng, height, width):
-    """Black lines on white; some of the fields between them are red, blue or yellow."""
-    picture, thickness = np.full((height, width, 3), rgb("f5f1e6")), max(2, round(0.035 * min(height, width)))
-    xs, ys = ([0, *np.sort(rng.permutation(np.arange(2, 9))[:rng.randint(2, 4)]) * length // 10, length]
-              for length in (width, height))
-    fields = [(x, y) for x in zip(xs, xs[1:]) for y in zip(ys, ys[1:])]
-    for k in rng.permutation(len(fields))[:rng.randint(3, 6)]:
-        (left, right), (top, bottom) = fields[k]
-        picture[top:bottom, left:right] = rgb(PRIMARIES[rng.randint(3)])
-    for x in xs[1:-1]:
-        picture[:, x - thickness // 2:x - thickness // 2 + thickness] = rgb("161616")
-    for y in ys[1:-1]:
-        picture[y - thickness // 2:y - thickness // 2 + thickness] = rgb("161616")
+    """Black lines on white; two of the nine fields between them are coloured, one of them red."""
+    picture, side = np.full((height, width, 3), rgb("f5f1e6")), min(height, width)
+    corner = (height - side) // 2, (width - side) // 2
+    ys, xs = (start + (np.array(LINES[rng.randint(len(LINES))]) * side / 16).astype(int) for start in corner)
+    for colour, (row, column) in zip(PRIMARIES, ((0, 0), (2, 2)) if rng.randint(2) else ((0, 2), (2, 0))):
+        picture[(0, *ys)[row]:(*ys, height)[row], (0, *xs)[column]:(*xs, width)[column]] = rgb(colour)
+    thick = max(2, round(0.05 * side))
+    for x in xs:
+        picture[:, x - thick // 2:x - thick // 2 + thick] = rgb("161616")
+    for y in ys:
+        picture[y - thick // 2:y - thick // 2 + thick] = rgb("161616")
     return picture
 
 
 def landscape(cv2, rng, height, width):
-    """A sun that shines above three rows of hills, the nearest of which is the darkest."""
-    above, below = map(rgb, SKIES[rng.randint(len(SKIES))].split())
+    """A sun that shines above two rows of hills, the nearest of which is the darkest."""
+    above, below, hill = palette(rng, LIGHTS)
     down = np.linspace(0, 1, height)[:, None, None]
     picture = np.repeat(above + np.minimum(down * 1.6, 1) * (below - above), width, axis=1)
     side, sun = min(height, width), np.zeros((height, width), np.float32)
-    at = np.int32([width / 2 + rng.uniform(-0.3, 0.3) * side, rng.uniform(0.2, 0.5) * height]).tolist()
-    cv2.circle(sun, at, int(rng.uniform(0.09, 0.15) * side), 1.0, -1, cv2.LINE_8)
+    at = np.int32([width / 2 + rng.uniform(-0.25, 0.25) * side, 0.3 * height]).tolist()
+    cv2.circle(sun, at, int(0.13 * side), 1.0, -1, cv2.LINE_8)
     blend(picture, 0.6 * cv2.GaussianBlur(sun, (0, 0), 0.12 * side), rgb("fff3c4"))
     blend(picture, cv2.GaussianBlur(sun, (0, 0), 0.008 * side), rgb("fff0b3"))
-    hill, x = rgb(("1f4d3a", "2c2348", "5a2a27", "16425b")[rng.randint(4)]), np.arange(width) / side
-    for k in range(3):
+    x = np.arange(width) / side
+    for k in range(2):
         waves = sum(rng.uniform(0.02, 0.06) / n * np.sin(n * rng.uniform(3, 5) * x + rng.uniform(0, 7)) for n in (1, 2))
-        ridge = (0.56 + 0.15 * k + rng.uniform(-0.03, 0.03) + waves) * height
-        blend(picture, np.clip(np.arange(height)[:, None] - ridge, 0, 1), hill + (2 - k) * 0.3 * (below - hill))
+        ridge = (0.6 + 0.18 * k + rng.uniform(-0.03, 0.03) + waves) * height
+        blend(picture, np.clip(np.arange(height)[:, None] - ridge, 0, 1), hill + (1 - k) * 0.4 * (below - hill))
     return picture
 
 
 def discs(cv2, rng, height, width):
     """Discs within discs, from the middle of the picture."""
-    (ground, *colours), side = palette(rng), min(height, width)
-    picture, largest = np.full((height, width, 3), ground), rng.uniform(0.38, 0.48) * side
-    for share, colour in zip((1, 0.76, 0.52, 0.28), colours):
+    (ground, *colours), side = palette(rng, PALETTES), min(height, width)
+    picture, largest = np.full((height, width, 3), ground), rng.uniform(0.4, 0.46) * side
+    for share, colour in zip((1, 0.66, 0.33), colours):
         mask = np.zeros((height, width), np.float32)
         cv2.circle(mask, (width // 2, height // 2), round(largest * share), 1.0, -1)
         blend(picture, cv2.GaussianBlur(mask, (0, 0), 0.006 * side), colour)
@@ -180,7 +181,7 @@ def make_modules(options, ctx):
     discriminator.bind([("data", (options.batch_size, 3, size, size))], inputs_need_grad=True)
     for module in (generator, discriminator):
         module.init_params(mx.init.Normal(0.02))
-        module.init_optimizer(optimizer="adam", optimizer_params=ADAM)
+        module.init_optimizer(optimizer="adam", optimizer_params={"learning_rate": RATES[options.full], **ADAM})
     return generator, discriminator
 
 

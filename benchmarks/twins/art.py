@@ -41,9 +41,9 @@ def generate(options, images, count):
     """Train with the settings of the example on its images (N, 3, S, S); returns `count` generated ones."""
     torch.manual_seed(options.seed)
     data, size = torch.from_numpy(images), options.batch_size
-    narrower = 64 if options.dry_run else 1 if options.full else 4
+    rate, narrower = 0.0002 if options.full else 0.0015, 64 if options.dry_run else 1 if options.full else 4
     generator, discriminator = networks([filters // narrower for filters in FILTERS[options.size]])
-    of_g, of_d = (torch.optim.Adam(net.parameters(), 0.0002, (0.5, 0.999)) for net in (generator, discriminator))
+    of_g, of_d = (torch.optim.Adam(net.parameters(), rate, (0.5, 0.999)) for net in (generator, discriminator))
     for _ in range(options.epochs):
         for chosen in torch.randperm(len(data))[:len(data) // size * size].split(size):
             real, fake = labels(size)
