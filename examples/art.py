@@ -315,7 +315,7 @@ def options(arguments=None):
     known.add_argument("--size", type=int, choices=tuple(FILTERS), default=64, help="of the pictures (64)")
     known.add_argument("--full", action="store_true", help="up to 1024 filters, as the original")
     found = parse(known, arguments)
-    found.epochs = found.epochs or (1 if found.dry_run else 45 if found.data is None else 20)
+    found.epochs = found.epochs or (1 if found.dry_run else 30 if found.data is None else 20)
     return found
 
 
