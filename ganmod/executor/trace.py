@@ -157,9 +157,9 @@ class EagerPrograms:
                  saved: Sequence[Any], wish: tuple[int, ...], targets: Sequence[Tensor],
                  adds: tuple[bool, ...]) -> None:
         """Write the gradients of the arguments at the positions `wish` to `targets`, or add them to these."""
-        own = [_entering(a, k in wish) for k, a in enumerate(arguments)]
         cpu_state, cuda_states, states = saved
-        with torch.random.fork_rng(devices=list(cuda_states)), torch.enable_grad():
+        with torch.random.fork_rng(devices=list(cuda_states)), torch.inference_mode(False), torch.enable_grad():
+            own = [_entering(a, k in wish) for k, a in enumerate(arguments)]
             torch.random.set_rng_state(cpu_state)
             for index, state in cuda_states.items():
                 torch.cuda.set_rng_state(state, index)
@@ -218,7 +218,7 @@ def record(function: Lowered, structure: Structure, compiled: Union[bool, str] =
         return [*(_apart(o, flat) for o in outputs), *(r.detach() for r in replaced.values())], gradients
 
     inputs = [*arguments, *states, *heads]
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():     # in inference mode, autograd would give nothing
         module = recorded(joint, inputs)
         if any(_mutates(n) for n in module.graph.nodes):   # autograd does not run inside what makes it pure
             module = recorded(torch.func.functionalize(module, remove="mutations"), inputs)

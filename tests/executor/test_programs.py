@@ -165,6 +165,18 @@ def test_what_turns_out_not_to_be_recordable_runs_node_by_node(define):
         assert executor.grad_dict["x"].asnumpy().tolist() == [slope, slope]
 
 
+@pytest.mark.parametrize("branches", [False, True], ids=["recorded", "node by node"])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_do_not_depend_on_torch_s_modes(define, mode, branches):
+    cubed = define("_test_cubed", lambda data: data ** 3 if not branches or bool(data.max() > 0) else data,
+                   shapes=registry.elementwise)
+    executor = mx.sym.apply(cubed, "cubed", (mx.sym.Variable("x"),), {}).simple_bind(mx.cpu(), x=(2,))
+    with mode():
+        executor.forward(is_train=True, x=[1, -2])
+        executor.backward(mx.nd.ones((2,)))
+    assert executor.grad_dict["x"].asnumpy().tolist() == [3, 12]
+
+
 def test_both_kinds_of_programs_agree():
     symbol = convolutional()
     recorded_, eager = filled(symbol, data=(3, 2, 8, 8)), filled(symbol, data=(3, 2, 8, 8))
