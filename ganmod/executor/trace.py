@@ -1,9 +1,8 @@
 """Recording: a lowered symbol becomes a forward and a backward program, straight lines of torch calls.
 
-Outputs and gradients are recorded together, as one graph. It is split into a forward program, which
-also returns the values worth saving, and one backward program per wish (which gradients are asked for). A backward
-program takes the current arrays and the saved values, so it may run any number of times; nothing in it refers to an
-autograd graph.
+Outputs and gradients are recorded together, as one graph. It is split into a forward program, which also returns the
+values worth saving, and one backward program per wish (which gradients are asked for). A backward program takes the
+current arrays and the saved values, so it may run any number of times; nothing in it refers to an autograd graph.
 """
 from __future__ import annotations
 
