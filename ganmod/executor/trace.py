@@ -222,6 +222,7 @@ def record(function: Lowered, structure: Structure, compiled: Union[bool, str] =
         if any(_mutates(n) for n in module.graph.nodes):   # autograd does not run inside what makes it pure
             module = recorded(torch.func.functionalize(module, remove="mutations"), inputs)
     _drop_detachments(module.graph)
+    _cancel_transpositions(module.graph)
     _loosen_views(module.graph)
     save_results(module.graph)
     module.graph.eliminate_dead_code()
@@ -274,6 +275,14 @@ def _drop_detachments(graph: fx.Graph) -> None:
         if node.target is aten.detach.default:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
+
+
+def _cancel_transpositions(graph: fx.Graph) -> None:
+    """The transpose of a transpose is what there was, and a product by itself can go straight to its array."""
+    for node in graph.nodes:
+        first: Any = node.args[0] if node.target is aten.t.default else None
+        if isinstance(first, fx.Node) and first.target is aten.t.default:
+            node.replace_all_uses_with(first.args[0])
 
 
 def _loosen_views(graph: fx.Graph) -> None:
