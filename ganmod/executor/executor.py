@@ -20,7 +20,8 @@ from .trace import EagerPrograms, Forward, Programs, Structure, record
 
 __all__ = ["Executor", "ProgramCache"]
 
-ProgramCache = dict[Any, Union[Programs, EagerPrograms]]
+#: By the structure that they are for, and then by the rest.
+ProgramCache = dict[Any, dict[Any, Union[Programs, EagerPrograms]]]
 Monitor = Callable[[str, NDArray], None]
 
 
@@ -63,12 +64,13 @@ class Executor:
         self._grads: dict[str, Optional[NDArray]] = {name: grads.get(name) for name in args}
         self.outputs = [NDArray(o, ctx) for o, ctx in zip(outputs, placement.outputs)]
         self._names, self._output_names = list(args), symbol.list_outputs()
-        self._structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device, a.stype)
-                                for a in (*args.values(), *aux.values()))
         self._gradient_names = [n for n in self._names if grad_req[n] != "null" and n in grads
                                 and args[n].as_torch().is_floating_point()]
         self._wanted = tuple(self._names.index(n) for n in self._gradient_names)
-        self._programs: ProgramCache = {} if programs is None else programs
+        structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device, a.stype)
+                          for a in (*args.values(), *aux.values()))
+        self._shared: ProgramCache = {} if programs is None else programs
+        self._programs = self._shared.setdefault((structure, self._wanted), {})
         self._needs_head = heads_needed(symbol, set(self._gradient_names))
         self._monitor: Optional[Monitor] = None
         self._monitor_all = False
@@ -120,7 +122,7 @@ class Executor:
 
     def debug_str(self) -> str:
         """The graph in words, and the recorded program of a training forward and its gradients if there is one."""
-        programs = [p for key, p in self._programs.items() if key[0]]
+        programs = [p for key, p in self._programs.items() if key[0] is True]
         return self._symbol.debug_str() + (f"\nRecorded program:\n{programs[0].code()}" if programs else "")
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -172,8 +174,9 @@ class Executor:
         with self._instances:
             result = programs.forward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays))
         if update:
-            for name, value in result.replaced.items():
-                (self.aux_dict if name in self.aux_dict else self.arg_dict)[name].as_torch().copy_(value)
+            arrays = [self._aux[n] if n in self._aux else self._args[n] for n in result.replaced]
+            if arrays:
+                torch._foreach_copy_(self._tensors(arrays), list(result.replaced.values()))
         observed = result.outputs[len(self.outputs):]
         if self._monitor is not None and update:
             self._show(observed)
@@ -258,7 +261,7 @@ class Executor:
 
     def _programs_for(self, training: bool, differentiate: bool) -> Union[Programs, EagerPrograms]:
         """The programs of a mode, recorded at first use and kept for these shapes."""
-        key = (training, differentiate, self._monitor is not None, self._structure, self._wanted, self._choice())
+        key = (training, differentiate, self._monitor is not None, self._choice())
         if key not in self._programs:
             symbol = self._symbol if self._monitor is None else self._observed_symbol()
             heads = [torch.empty_like(o.as_torch()) for o in self.outputs]

@@ -23,8 +23,8 @@ aten = torch.ops.aten
 _OF_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
-def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> fx.GraphModule:
-    """The calls that a function of tensors makes, as a program of its own.
+def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> fx.Graph:
+    """The calls that a function of tensors makes, as a graph whose owning module has the constants.
 
     Every node that gives a tensor has one without values, of the same shape and strides, as ``meta["val"]``, and its
     device as ``meta["device"]``. Python operators are noted, but not run. Generators of random numbers are left as they
@@ -47,7 +47,7 @@ def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> fx.Graph
     with torch.random.fork_rng(devices={i.device.index for i in own if i.is_cuda}), recorder:
         results = function(*own)
     recorder.graph.output(map_aggregate(results, recorder.node_of))
-    return fx.GraphModule(recorder.constants, recorder.graph)
+    return recorder.graph
 
 
 class _Recorder(TorchDispatchMode):
@@ -55,7 +55,8 @@ class _Recorder(TorchDispatchMode):
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         super().__init__()
-        self.graph, self.constants = fx.Graph(), torch.nn.Module()
+        self.constants = fx.GraphModule({}, fx.Graph())
+        self.graph = fx.Graph(self.constants)
         self._nodes: Any = WeakTensorKeyDictionary()
         self._count = 0
         for k, tensor in enumerate(inputs):

@@ -21,6 +21,7 @@ from .lower import Lowered
 from .memory import give_back, keep_freed
 from .recorder import recorded
 from .reuse import reuse, save_results
+from .source import function_of
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
 
@@ -109,7 +110,7 @@ class Programs:
 
         If it is not to be compiled, and there are `targets`, it takes them too, and delivers the results there.
         """
-        part, copies = fx.Graph(), {}
+        part, copies = fx.Graph(self._graph.owning_module), {}
         for node in inputs:
             copies[node] = part.placeholder(node.name)
         arrays = [part.placeholder(f"target_{k}") for k in range(0 if self._compiled else len(targets))]
@@ -123,12 +124,7 @@ class Programs:
                 deliver(part, arrays, targets, adds)
             reuse(part)
         custom.call_directly(part)
-        root = torch.nn.Module()
-        for node in part.nodes:
-            if node.op == "get_attr":
-                setattr(root, node.target, getattr(self._graph.owning_module, node.target))
-        made = fx.GraphModule(root, part)
-        return _compiled(made, self._compiled) if self._compiled else made.forward
+        return _compiled(part, self._compiled) if self._compiled else function_of(part)
 
     def code(self) -> str:
         """The recorded line of torch calls, outputs and gradients together, as Python."""
@@ -178,12 +174,13 @@ def _entering(argument: Tensor, wanted: bool) -> Tensor:
     return argument.detach() if kept else storage.dense(argument.detach()).requires_grad_(wanted)
 
 
-def _compiled(module: fx.GraphModule, mode: Union[bool, str]) -> Callable[..., Any]:
+def _compiled(graph: fx.Graph, mode: Union[bool, str]) -> Callable[..., Any]:
     """What torch's compiler makes of a program; as it is where that has Python operators."""
-    targets = [n.target for n in module.graph.nodes if n.op == "call_function"]
+    targets = [n.target for n in graph.nodes if n.op == "call_function"]
     if not all(isinstance(t, torch._ops.OpOverload) or t is operator.getitem for t in targets):
-        return module.forward
+        return function_of(graph)
     _logger.info("compiling a program of %d nodes at its first run, which takes a while", len(targets))
+    module = fx.GraphModule(graph.owning_module or {}, graph)
     if not isinstance(mode, str):
         return torch.compile(module, dynamic=False)
     function = torch.compile(module, dynamic=False, mode=mode)
@@ -218,19 +215,19 @@ def record(function: Lowered, structure: Structure, compiled: Union[bool, str] =
 
     inputs = [*arguments, *states, *heads]
     with torch.inference_mode(False), torch.no_grad():     # in inference mode, autograd would give nothing
-        module = recorded(joint, inputs)
-        if any(_mutates(n) for n in module.graph.nodes):   # autograd does not run inside what makes it pure
-            module = recorded(torch.func.functionalize(module, remove="mutations"), inputs)
-    _drop_detachments(module.graph)
-    _cancel_transpositions(module.graph)
-    _loosen_views(module.graph)
-    save_results(module.graph)
-    module.graph.eliminate_dead_code()
+        graph = recorded(joint, inputs)
+        if any(_mutates(n) for n in graph.nodes):          # autograd does not run inside what makes it pure
+            graph = recorded(torch.func.functionalize(function_of(graph), remove="mutations"), inputs)
+    _drop_detachments(graph)
+    _cancel_transpositions(graph)
+    _loosen_views(graph)
+    save_results(graph)
+    graph.eliminate_dead_code()
     if engine.has_fast_kernels() and not compiled:         # the compiler chooses for itself
         keep_freed()
-        exchange(module.graph, count)
+        exchange(graph, count)
         give_back()
-    return Programs(module.graph, count, names, wanted, compiled)
+    return Programs(graph, count, names, wanted, compiled)
 
 
 def _gradients(outputs: Sequence[Tensor], wanted: Sequence[Tensor], heads: Sequence[Tensor]) -> list[Optional[Tensor]]:

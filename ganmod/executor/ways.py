@@ -6,7 +6,7 @@ one of the three from the other two. Maps are (N, C, H, W) and lie in memory cha
 """
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +16,13 @@ __all__ = ["linear", "has_linear", "channels_last", "small_as_product", "big_as_
            "weight_as_product"]
 
 Pair = tuple[int, int]
+_found = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+_pointwise: Any = _found and _found.default
 
 
 def has_linear(dtype: torch.dtype = torch.float32) -> bool:
     """Whether oneDNN's matrix product, which :func:`linear` calls, is there for a dtype."""
-    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
+    if _pointwise is None:
         return False
     return dtype is not torch.bfloat16 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
@@ -30,7 +32,7 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
 
     Torch's own product calls MKL, which is half as fast on some processors.
     """
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return _pointwise(x, weight, bias, "none", [], "")
 
 
 def channels_last(maps: Tensor) -> Tensor:

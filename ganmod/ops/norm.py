@@ -49,9 +49,8 @@ def _batch_norm(data: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Te
                                                     batch, 0.0, p.eps)
     out = out if p.axis == 1 else out.movedim(1, p.axis)
     if batch:
-        batch_var = rstd.detach().reciprocal().square() - p.eps
-        new = (mean * p.momentum + batch_mean.detach() * (1 - p.momentum),
-               var * p.momentum + batch_var * (1 - p.momentum))
+        new = (torch.lerp(mean, batch_mean.detach().to(mean.dtype), 1 - p.momentum),
+               torch.lerp(var, rstd.detach().to(var.dtype).pow(-2) - p.eps, 1 - p.momentum))
     else:
         batch_mean, rstd, new = mean, (var + p.eps).rsqrt(), (mean, var)
     outputs = (out, batch_mean, rstd) if p.output_mean_var else (out,)

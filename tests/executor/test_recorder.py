@@ -9,6 +9,7 @@ import torch
 import ganmod as mx
 from ganmod.base import Untraceable
 from ganmod.executor.recorder import recorded
+from ganmod.executor.source import function_of
 
 OFFSET = torch.tensor([1., 2., 3.])
 
@@ -41,18 +42,18 @@ def test_a_program_gives_what_the_function_gives(case):
     function, *shapes = FUNCTIONS[case]
     generator = torch.Generator().manual_seed(3)
     first, second = ([torch.randn(s, generator=generator) for s in shapes] for _ in range(2))
-    program = recorded(function, first)
+    program = function_of(recorded(function, first))
     torch.testing.assert_close(program(*second), function(*second), rtol=0, atol=0)
 
 
 def test_one_tensor_given_twice_is_two_inputs():
     x = torch.ones(2)
-    assert recorded(torch.sub, [x, x])(torch.tensor([5., 6.]), x).tolist() == [4, 5]
+    assert function_of(recorded(torch.sub, [x, x]))(torch.tensor([5., 6.]), x).tolist() == [4, 5]
 
 
 def test_values_without_memory_tell_shapes_strides_and_devices():
-    program = recorded(lambda x: x.t() + 1, [torch.zeros(2, 3)])
-    found = next(n for n in program.graph.nodes if "add" in str(n.target))
+    graph = recorded(lambda x: x.t() + 1, [torch.zeros(2, 3)])
+    found = next(n for n in graph.nodes if "add" in str(n.target))
     value = found.meta["val"]
     assert (value.shape, value.stride(), value.dtype, value.is_meta) == ((3, 2), (1, 3), torch.float32, True)
     assert found.meta["device"] == torch.device("cpu")
@@ -70,7 +71,7 @@ def test_recording_draws_no_random_numbers():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    program = recorded(lambda x: x + torch.rand(3), [torch.zeros(3)])
+    program = function_of(recorded(lambda x: x + torch.rand(3), [torch.zeros(3)]))
     assert torch.equal(program(torch.zeros(3)), expected)
 
 
