@@ -5,7 +5,7 @@
     python examples/art.py --full --size 256 --batch-size 64 --data DIR --ctx gpu    the original's large network
     python examples/art.py --resume                   goes on where the last run ended or was stopped
     python examples/art.py walk PREFIX EPOCH --film walk.mp4         a film from any checkpoint of a generator, such as
-                                                      out/art/checkpoints/step-00001440-0/generator and 0
+                                                      out/art/checkpoints/step-00001440-0/average and 0
 
 Pictures, checkpoints and quality.json go to out/art, or where --out says. What stands around the loop, from the command
 line to the checkpoints, is mx.gan.run; the loop itself is here, in train_on(). Without --full the networks have a
@@ -31,6 +31,7 @@ FILTERS = {64: (1024, 512, 256, 128), 256: (1024, 512, 512, 512, 256, 128)}     
 NARROWER = 4                                           # by which they are divided, for CPUs, unless --full is given
 RATES = {True: 0.0002, False: 0.0015}                  # of learning, by --full: fewer filters take larger steps
 ADAM = {"beta1": 0.5, "beta2": 0.999}
+DECAY = 0.99                                           # of the moving average that pictures are drawn with
 SWAPPED = 0.03                                         # of the discriminator's labels
 SHOWN = 36                                             # pictures on a sheet
 
@@ -236,21 +237,26 @@ def train_on(real, generator, discriminator):
 
 
 def train(run, options, images):
-    """Trains from where the run stands to its end, and leaves a sheet of the same latents after every epoch."""
+    """Trains from where the run stands to its end, and leaves a sheet of the same latents after every epoch.
+
+    Returns the generator with the average of its latest parameters, whose pictures are steadier, and less grainy.
+    """
     ctx = context(options.ctx)
     generator, discriminator = make_modules(options, ctx)
     image_iter = mx.io.NDArrayIter(images, batch_size=options.batch_size, shuffle=True, last_batch_handle="discard")
-    run.attach(generator=generator, discriminator=discriminator, images=image_iter)
+    average = mx.gan.MovingAverage(generator, DECAY)
+    run.attach(generator=generator, discriminator=discriminator, average=average, images=image_iter)
     batches, per_epoch = endless(image_iter), len(images) // options.batch_size
     fixed = mx.nd.array(np.random.RandomState(options.seed).normal(size=(SHOWN, Z)))
 
     for step in run.steps(options.epochs * per_epoch, images=options.batch_size, per_epoch=per_epoch):
         real = next(batches).data[0].as_in_context(ctx)
         loss_d, loss_g = train_on(real, generator, discriminator)
+        average.update()
         run.log(D=loss_d, G=loss_g)
         if step % per_epoch == 0:
-            run.sheet(step, mx.gan.sample(generator, fixed))
-    return generator
+            run.sheet(step, mx.gan.sample(average.module, fixed))
+    return average.module
 
 
 # --- Walks ------------------------------------------------------------------------------------------------------------

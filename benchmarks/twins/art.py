@@ -2,6 +2,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .sampling import sampled
 
@@ -43,6 +44,8 @@ def generate(options, images, count):
     data, size = torch.from_numpy(images), options.batch_size
     rate, narrower = 0.0002 if options.full else 0.0015, 64 if options.dry_run else 1 if options.full else 4
     generator, discriminator = networks([filters // narrower for filters in FILTERS[options.size]])
+    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    average.update_parameters(generator)                   # the first is a copy
     of_g, of_d = (torch.optim.Adam(net.parameters(), rate, (0.5, 0.999)) for net in (generator, discriminator))
     for _ in range(options.epochs):
         for chosen in torch.randperm(len(data))[:len(data) // size * size].split(size):
@@ -56,4 +59,5 @@ def generate(options, images, count):
             judged = discriminator(generator(torch.randn(size, Z)))
             F.binary_cross_entropy_with_logits(judged, torch.ones(size, 1)).backward()
             of_g.step()
-    return sampled(generator, torch.randn(count, Z))
+            average.update_parameters(generator)
+    return sampled(average, torch.randn(count, Z))
