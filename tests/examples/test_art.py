@@ -73,7 +73,7 @@ def test_going_on_equals_not_having_stopped(run, tmp_path, folder):
     once, twice = tmp_path / "once", tmp_path / "twice"
     assert run(once, *small, "--epochs", 2) == 0
     assert run(twice, *small) == run(twice, "--resume", "--epochs", 2) == 0
-    assert arrays_of(once) == arrays_of(twice) and len(arrays_of(once)) == 6
+    assert arrays_of(once) == arrays_of(twice) and len(arrays_of(once)) == 8
     random, losses = session_of(once)
     assert repr(session_of(twice)) == repr((random, losses)) and len(losses["D"]) == 4
     for picture in ("walk.gif", "interpolation.png"):
