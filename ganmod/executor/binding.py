@@ -154,7 +154,7 @@ def reshape(self: Executor, partial_shaping: bool = False, allow_up_sizing: bool
 def _shared_programs(symbol: Symbol, placement: Placement, shared: Optional[Executor]) -> Optional[ProgramCache]:
     """The programs of another executor, if they are for the same graph in the same places."""
     same = shared is not None and shared._symbol is symbol and shared._placement.groups == placement.groups
-    return shared._shared if shared is not None and same else None
+    return shared._all_programs if shared is not None and same else None
 
 
 class _Pool:

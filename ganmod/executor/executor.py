@@ -69,8 +69,8 @@ class Executor:
         self._wanted = tuple(self._names.index(n) for n in self._gradient_names)
         structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device, a.stype)
                           for a in (*args.values(), *aux.values()))
-        self._shared: ProgramCache = {} if programs is None else programs
-        self._programs = self._shared.setdefault((structure, self._wanted), {})
+        self._all_programs: ProgramCache = {} if programs is None else programs
+        self._programs = self._all_programs.setdefault((structure, self._wanted), {})
         self._needs_head = heads_needed(symbol, set(self._gradient_names))
         self._monitor: Optional[Monitor] = None
         self._monitor_all = False

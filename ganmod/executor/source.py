@@ -53,8 +53,8 @@ class _Writer:
             elif node.op == "output":
                 lines.append(f"return {self._text(node.args[0])}")
             else:
-                lines.append("; del ".join([f"{name} = {self._call(node)}",
-                                            *filter(None, [", ".join(self._names[n] for n in ending.get(node, ()))])]))
+                ended = ", ".join(self._names[n] for n in ending.get(node, ()))
+                lines.append(f"{name} = {self._call(node)}" + (f"; del {ended}" if ended else ""))
         return "\n    ".join([f"def program({', '.join(parameters)}):", *lines])
 
     def _ending(self) -> dict[fx.Node, list[fx.Node]]:
