@@ -21,6 +21,7 @@ from ganmod.gan.run import Run, context, endless, parse, parser, program
 
 Z = 100                                                # random numbers that an image is made from
 LEARNING_RATE, BETA1, SIGMA = 0.0002, 0.5, 0.02        # of Adam, and of the initial weights
+DECAY = 0.99                                           # of the moving average that pictures are drawn with
 
 
 # --- The images -------------------------------------------------------------------------------------------------------
@@ -158,12 +159,16 @@ def cross_entropy(probability):
 
 
 def train(run, options, images):
-    """Trains from where the run stands to its end, and leaves a sheet after every epoch."""
+    """Trains from where the run stands to its end, and leaves a sheet after every epoch.
+
+    Returns the generator with the average of its latest parameters, whose pictures are steadier.
+    """
     ctx = context(options.ctx)
     generator, discriminator = make_modules(options, ctx)
     image_iter = mx.io.NDArrayIter(mx.nd.from_numpy(images), batch_size=options.batch_size)
     rand_iter = RandIter(options.batch_size, Z)
-    run.attach(generator=generator, discriminator=discriminator, images=image_iter)
+    average = mx.gan.MovingAverage(generator, DECAY)
+    run.attach(generator=generator, discriminator=discriminator, average=average, images=image_iter)
     label = mx.nd.zeros((options.batch_size,), ctx=ctx)
     fixed = mx.nd.array(np.random.RandomState(options.seed).normal(size=(options.batch_size, Z, 1, 1)))
     channels, batches, per_epoch = network_size(options)[2], endless(image_iter), -(-len(images) // options.batch_size)
@@ -172,12 +177,13 @@ def train(run, options, images):
         batch = next(batches)
         batch.data = [mx.nd.tile(batch.data[0], reps=(1, channels, 1, 1))]
         loss_d, loss_g = train_on(batch, rand_iter.next(), generator, discriminator, label)
+        average.update()
         run.log(D=loss_d, G=loss_g)
 
         if step % per_epoch == 0:                      # the same noise after every epoch
-            fake = mx.gan.sample(generator, fixed)
+            fake = mx.gan.sample(average.module, fixed)
             run.sheet(step, fake, real=images[:len(fake)])
-    return generator
+    return average.module
 
 
 # --- The program ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .sampling import sampled
 
@@ -40,6 +41,8 @@ def generate(options, images, count):
     generator, discriminator = networks(data.shape[-1], 4 if options.dry_run else 32)
     of_g, of_d = (torch.optim.Adam([p for p in net.parameters() if p.requires_grad], 0.0002, (0.5, 0.999))
                   for net in (generator, discriminator))
+    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    average.update_parameters(generator)                   # the first is a copy
     ones, zeros = torch.ones(size, 1), torch.zeros(size, 1)
     for _ in range(options.epochs):
         for start in range(0, len(data), size):
@@ -53,4 +56,5 @@ def generate(options, images, count):
             of_g.zero_grad()
             F.binary_cross_entropy_with_logits(discriminator(fake), ones).backward()
             of_g.step()
-    return sampled(generator, torch.randn(count, Z, 1, 1))
+            average.update_parameters(generator)
+    return sampled(average, torch.randn(count, Z, 1, 1))
