@@ -21,7 +21,7 @@ if _typing.TYPE_CHECKING:
 
 _get = _namespaces.fill(globals(), _make_function)
 split_v2 = _fluent.make_split_v2(_get("_internal")._split_v2)
-_fluent.attach(NDArray, _get)
+_fluent.attach(NDArray, lambda name: _fluent.make_method(_get(name)))
 for _module in (_updates, _control_flow, _contributed):
     for _name in _module.__all__:
         setattr(_get("contrib"), _name, getattr(_module, _name))

@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 from ..base import AttributeValueError, InputError, numeric_types
 
-__all__ = ["METHODS", "attach", "make_binary", "make_split_v2"]
+__all__ = ["METHODS", "attach", "make_binary", "make_method", "make_split_v2"]
 
 #: The operators that are methods too: ``x.sum(axis=1)`` is ``sum(x, axis=1)``.
 METHODS = tuple("""
@@ -20,13 +20,26 @@ METHODS = tuple("""
 
 
 def attach(cls: type, get: Callable[[str], Any]) -> None:
-    """Give `cls` a method for each of METHODS that it does not define itself; ``get(name)`` is the function."""
+    """Give `cls` a method for each of METHODS that it does not define itself: ``get(name)``, once it is asked for."""
     for name in METHODS:
         if name not in vars(cls):
-            setattr(cls, name, _method(get(name)))
+            setattr(cls, name, _Unmade(cls, name, get))
 
 
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+class _Unmade:
+    """In the place of a method until it is asked for: to make all of them is a fifth of the time of an import."""
+
+    def __init__(self, cls: type, name: str, get: Callable[[str], Any]) -> None:
+        self._cls, self._name, self._get = cls, name, get
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        made = self._get(self._name)
+        setattr(self._cls, self._name, made)
+        return made.__get__(instance, owner)
+
+
+def make_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of arrays that a function of a namespace is."""
     @functools.wraps(function)
     def method(self: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Any:
         # `inplace` (of flatten and kin) asks for a view; the result is a new array either way. And numpy's functions,

@@ -79,6 +79,4 @@ def attach(get: Callable[[str], Any]) -> None:
         setattr(Symbol, method.__name__, method)
     for name in ("asnumpy", "asscalar", "wait_to_read", "copy", "detach", "as_in_context", "backward"):
         setattr(Symbol, name, _of_arrays_only(name))
-    for name in fluent.METHODS:
-        if name not in vars(Symbol):
-            setattr(Symbol, name, get(name))
+    fluent.attach(Symbol, get)
