@@ -12,6 +12,7 @@ process that is given those of another computes the same, to the bit.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Callable, NamedTuple, Sequence, Union
 
@@ -29,7 +30,9 @@ _logger = logging.getLogger(__name__)
 _GAIN = 0.9
 #: Below these numbers of operations there is nothing to gain.
 _FEWEST = {"convolution": 20e6, "product": 4e6}
-_SECONDS = 0.04                        # for measuring one task, after a first run or two of each way
+_SECONDS = 0.05                        # for measuring one task, unless that is less than the fewest turns
+_FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
+_HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
 _MOST_PATCHES = 1 << 24                # elements
 
 _timings: dict[str, dict[str, float]] = {}
@@ -155,7 +158,7 @@ Task = Union[Convolution, Product]
 
 
 def measured(task: Task) -> dict[str, float]:
-    """The seconds that each way takes, the best of a few runs; measured at the first call in a process.
+    """The seconds that each way takes; measured at the first call in a process.
 
     Those that :func:`set_timings` gave hold if they are of the ways that there are here.
     """
@@ -169,7 +172,7 @@ def all_measured(tasks: Sequence[Task]) -> list[dict[str, float]]:
     """:func:`measured` of each; logs that it will take a while where it may."""
     new = {_key(task) for task in tasks if not _is_measured(task)}
     if new:
-        _logger.info("measuring which way %d convolutions and gradients are fastest, for a few seconds", len(new))
+        _logger.info("measuring which way %d convolutions and gradients are fastest; large ones take seconds", len(new))
     return [measured(task) for task in tasks]
 
 
@@ -189,13 +192,14 @@ def chosen(times: dict[str, float], usual: str) -> str:
 
 @torch.no_grad()
 def _measure(calls: Ways) -> dict[str, float]:
-    best = {name: _seconds(call) for name, call in calls.items()}
-    for name, call in calls.items():                       # a first run finds memory, which takes no part of a long one
-        if best[name] < _SECONDS:
-            best[name] = _seconds(call)
-    for _ in range(min(20, int(_SECONDS / sum(best.values())))):
-        for name, call in calls.items():
-            best[name] = min(best[name], _seconds(call))
+    """The best of a few runs of each way, in turns, so that a slow moment of the machine is one for all of them."""
+    best, start = dict.fromkeys(calls, math.inf), time.perf_counter()
+    for turn in range(_MOST_TURNS):
+        if turn >= _FEWEST_TURNS and time.perf_counter() - start > _SECONDS:
+            break
+        for name, call in calls.items():                   # the first turn finds memory, and does not tell much
+            if turn < 2 or best[name] < _HOPELESS * min(best.values()):
+                best[name] = min(best[name], _seconds(call))
     return best
 
 

@@ -199,6 +199,14 @@ def test_measuring(unmeasured):
     assert len(kernels.timings()) == 4
 
 
+def test_a_slow_moment_does_not_decide(monkeypatch):
+    """Each way is run in at least three turns, unless two have shown that it is far from the best."""
+    monkeypatch.setattr(kernels, "_SECONDS", 0.0)
+    monkeypatch.setattr(kernels, "_seconds", next)
+    found = kernels._measure({"quick": iter([9, 7, 3]), "even": iter([9, 4, 4]), "far": iter([99, 9, 1])})
+    assert found == {"quick": 3, "even": 4, "far": 9}
+
+
 def test_a_way_has_to_be_clearly_faster():
     assert kernels.chosen({"library": 1.0, "onednn": 0.95}, "library") == "library"
     assert kernels.chosen({"library": 1.0, "onednn": 0.5}, "library") == "onednn"
