@@ -17,11 +17,11 @@ from .. import engine
 from ..ops import custom, storage
 from .delivery import deliver, write
 from .exchange import exchange
+from .interpreter import Interpreter
 from .lower import Lowered
 from .memory import give_back, keep_freed
 from .recorder import recorded
 from .reuse import reuse, save_results
-from .source import function_of
 
 __all__ = ["Programs", "Forward", "EagerPrograms", "record", "Structure"]
 
@@ -124,7 +124,7 @@ class Programs:
                 deliver(part, arrays, targets, adds)
             reuse(part)
         custom.call_directly(part)
-        return _compiled(part, self._compiled) if self._compiled else function_of(part)
+        return _compiled(part, self._compiled) if self._compiled else Interpreter(part)
 
     def code(self) -> str:
         """The recorded line of torch calls, outputs and gradients together, as Python."""
@@ -178,7 +178,7 @@ def _compiled(graph: fx.Graph, mode: Union[bool, str]) -> Callable[..., Any]:
     """What torch's compiler makes of a program; as it is where that has Python operators."""
     targets = [n.target for n in graph.nodes if n.op == "call_function"]
     if not all(isinstance(t, torch._ops.OpOverload) or t is operator.getitem for t in targets):
-        return function_of(graph)
+        return Interpreter(graph)
     _logger.info("compiling a program of %d nodes at its first run, which takes a while", len(targets))
     module = fx.GraphModule(graph.owning_module or {}, graph)
     if not isinstance(mode, str):
@@ -217,7 +217,7 @@ def record(function: Lowered, structure: Structure, compiled: Union[bool, str] =
     with torch.inference_mode(False), torch.no_grad():     # in inference mode, autograd would give nothing
         graph = recorded(joint, inputs)
         if any(_mutates(n) for n in graph.nodes):          # autograd does not run inside what makes it pure
-            graph = recorded(torch.func.functionalize(function_of(graph), remove="mutations"), inputs)
+            graph = recorded(torch.func.functionalize(Interpreter(graph), remove="mutations"), inputs)
     _drop_detachments(graph)
     _cancel_transpositions(graph)
     _loosen_views(graph)

@@ -275,8 +275,8 @@ def test_timings_of_another_process_decide(unmeasured):
 def test_activations_write_over_what_nothing_needs():
     executor = results(chain(mx.sym.Convolution, CHAINS[0], True), True, data=(2, 2, 11, 11))[1]
     programs, = executor._programs.values()
-    forward = {n.target for n in programs._forward.__self__.nodes}
-    backward = {n.target for program in programs._backward.values() for n in program.__self__.nodes}
+    forward = {n.target for n in programs._forward.graph.nodes}
+    backward = {n.target for program in programs._backward.values() for n in program.graph.nodes}
     assert {aten.relu_.default, aten.leaky_relu_.default} <= forward
     assert {aten.leaky_relu_backward.grad_input, aten.threshold_backward.grad_input} <= backward
 

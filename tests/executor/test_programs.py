@@ -31,7 +31,7 @@ def filled(symbol, ctx=None, **shapes):
 
 def recorded(executor):
     """The targets of each recorded backward program's nodes, by wish."""
-    return {wish: [node.target for node in program.__self__.nodes]
+    return {wish: [node.target for node in program.graph.nodes]
             for programs in executor._programs.values() for wish, program in programs._backward.items()}
 
 
@@ -63,7 +63,7 @@ def test_only_wanted_gradients_are_computed_and_written():
         expected = everything[name] if name == "data" else np.full(array.shape, -1, np.float32)
         np.testing.assert_array_equal(array.asnumpy(), expected)
     only_data = next(p for w, p in next(iter(executor._programs.values()))._backward.items() if len(w[0]) == 1)
-    masks = [n.args[-1] for n in only_data.__self__.nodes if n.target is trace.aten.convolution_backward.default]
+    masks = [n.args[-1] for n in only_data.graph.nodes if n.target is trace.aten.convolution_backward.default]
     assert masks == [[True, False, False]] * 2
     targets = recorded(executor)
     assert min(map(len, targets.values())) < max(map(len, targets.values()))
@@ -73,7 +73,7 @@ def test_parameters_alone_leave_out_the_first_input_gradient():
     executor = filled(convolutional(), data=(3, 2, 8, 8))
     executor.forward(is_train=True)
     executor.backward(wanted=[n for n in executor.arg_dict if n not in ("data", "out_label")])
-    program = next(iter(next(iter(executor._programs.values()))._backward.values())).__self__
+    program = next(iter(next(iter(executor._programs.values()))._backward.values())).graph
     masks = [n.args[-1] for n in program.nodes if n.target is trace.aten.convolution_backward.default]
     assert masks == [[True, True, False], [False, True, True]]
 
@@ -263,7 +263,7 @@ def test_large_gradients_do_not_wait_for_the_end(monkeypatch, grad_req):
         executor.forward(is_train=True)
         executor.backward([mx.nd.ones((3, 2)), mx.nd.ones((2,))])
         made.append({name: array.asnumpy() for name, array in executor.grad_dict.items()})
-        program = next(iter(next(iter(executor._programs.values()))._backward.values())).__self__
+        program = next(iter(next(iter(executor._programs.values()))._backward.values())).graph
         delivered = [n for n in program.nodes if n.target in (delivery.write, trace.aten.mm.out)]
         assert len(delivered) == (1 if large > 1 else 6)  # a's, b's and the data's, and zeros
         in_place = [n for n in delivered if n.target is trace.aten.mm.out]

@@ -8,8 +8,8 @@ import torch
 
 import ganmod as mx
 from ganmod.base import Untraceable
+from ganmod.executor.interpreter import Interpreter
 from ganmod.executor.recorder import recorded
-from ganmod.executor.source import function_of
 
 OFFSET = torch.tensor([1., 2., 3.])
 
@@ -42,13 +42,13 @@ def test_a_program_gives_what_the_function_gives(case):
     function, *shapes = FUNCTIONS[case]
     generator = torch.Generator().manual_seed(3)
     first, second = ([torch.randn(s, generator=generator) for s in shapes] for _ in range(2))
-    program = function_of(recorded(function, first))
+    program = Interpreter(recorded(function, first))
     torch.testing.assert_close(program(*second), function(*second), rtol=0, atol=0)
 
 
 def test_one_tensor_given_twice_is_two_inputs():
     x = torch.ones(2)
-    assert function_of(recorded(torch.sub, [x, x]))(torch.tensor([5., 6.]), x).tolist() == [4, 5]
+    assert Interpreter(recorded(torch.sub, [x, x]))(torch.tensor([5., 6.]), x).tolist() == [4, 5]
 
 
 def test_values_without_memory_tell_shapes_strides_and_devices():
@@ -71,7 +71,7 @@ def test_recording_draws_no_random_numbers():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    program = function_of(recorded(lambda x: x + torch.rand(3), [torch.zeros(3)]))
+    program = Interpreter(recorded(lambda x: x + torch.rand(3), [torch.zeros(3)]))
     assert torch.equal(program(torch.zeros(3)), expected)
 
 

@@ -1,4 +1,4 @@
-"""Recorded graphs as Python functions: what they call, with what, and how long they hold on to values."""
+"""Recorded graphs as callables: what they call, with what, and how long they hold on to values."""
 import gc
 import math
 import weakref
@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import fx
 
-from ganmod.executor import source
-from ganmod.executor.source import function_of
+from ganmod.executor import interpreter
+from ganmod.executor.interpreter import Interpreter
 
 aten = torch.ops.aten
 X, Y = torch.arange(6.).reshape(2, 3) - 2, torch.linspace(0.5, 1.5, 6).reshape(2, 3)
@@ -33,7 +33,7 @@ def graph_of(call, *inputs):
 
 
 def test_every_other_name_is_tested():
-    assert CASES.keys() == source._BINDINGS.keys()
+    assert CASES.keys() == interpreter._BINDINGS.keys()
 
 
 @torch.no_grad()
@@ -49,7 +49,7 @@ def test_another_name_gives_the_same(target):
         return graph.call_function(target, tuple(left.pop(0) if isinstance(a, torch.Tensor) else a
                                                  for a in CASES[target]), {name: left.pop(0) for name in kwargs})
     expected = target(*arguments(), **{name: value.clone() for name, value in kwargs.items()})
-    got = function_of(graph_of(call, len(tensors) + len(kwargs)))(*tensors, *kwargs.values())
+    got = Interpreter(graph_of(call, len(tensors) + len(kwargs)))(*tensors, *kwargs.values())
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
 
 
@@ -58,7 +58,7 @@ def test_arguments_arrive_as_they_are():
 
     def call(graph, place):
         return graph.call_function(lambda *args, **kwargs: (args, kwargs), (place, *given), {"like": [place, slice(2)]})
-    args, kwargs = function_of(graph_of(call))(X)
+    args, kwargs = Interpreter(graph_of(call))(X)
     assert args[0] is X and args[1:] == given and [type(a) for a in args[1:]] == [type(a) for a in given]
     assert kwargs["like"][0] is X and kwargs["like"][1] == slice(2)
 
@@ -78,5 +78,5 @@ def test_values_are_let_go_after_their_last_use():
         first = graph.call_function(watched, (graph.call_function(aten.mul.Tensor, (place, 2)),))
         graph.call_function(watched, (graph.call_function(aten.mul.Tensor, (place, 3)),))      # which nobody looks at
         return graph.call_function(count, (first,))
-    result, living = function_of(graph_of(call))(X)
+    result, living = Interpreter(graph_of(call))(X)
     assert torch.equal(result, 2 * X + 1) and len(alive) == 2 and living == 0
