@@ -8,6 +8,7 @@ import pytest
 import ganmod as mx
 from ganmod import gan
 from ganmod.base import InputError, ShapeError
+from ganmod.executor import kernels
 
 
 def two_sets(n, m, width, seed=0):
@@ -236,6 +237,14 @@ def test_it_leaves_no_trace(digits, caplog, capsys):
         np.testing.assert_array_equal(found[0][name], found[1][name])
     other = gan.train_classifier(images, labels, epochs=1, seed=5).module.get_params()[0]
     assert any((other[name].asnumpy() != found[0][name]).any() for name in found[0])
+
+
+def test_no_timing_decides_on_it(digits, monkeypatch):
+    """What it becomes does not depend on the machine's moment, as kernels that are timed would have it."""
+    monkeypatch.setattr(kernels, "_FEWEST", {"convolution": 0, "product": 0})
+    monkeypatch.setattr(kernels, "_timings", {})
+    gan.train_classifier(*digits[:2], epochs=1)
+    assert not kernels.timings() and mx.engine.has_fast_kernels()
 
 
 def test_all_measures_at_once(digits, classifier):
