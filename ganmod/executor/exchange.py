@@ -33,7 +33,9 @@ def exchange(graph: fx.Graph, outputs: int) -> None:
     for node in list(graph.nodes):
         if node.target in (aten.mm.default, aten.addmm.default):
             _exchange_product(graph, node)
-    found = [(node, tasks) for node in graph.nodes if (tasks := _convolutions(node))]
+    end: Any = next(n for n in graph.nodes if n.op == "output")
+    _, gradients = end.args[0]
+    found = [(node, tasks) for node in graph.nodes if (tasks := _convolutions(node, fixed=not gradients))]
     times = all_measured([task for _, tasks in found for task in tasks.values() if task.is_worthwhile])
     if not times or any(map(_depends_on_memory, graph.nodes)):
         return
@@ -91,7 +93,7 @@ def _exchange_product(graph: fx.Graph, node: fx.Node) -> None:
 
 # --- convolutions ----------------------------------------------------------------------------------------------------
 
-def _convolutions(node: fx.Node) -> dict[int, Convolution]:
+def _convolutions(node: fx.Node, fixed: bool) -> dict[int, Convolution]:
     """What a convolution computes, or those of its gradients that are used, by position."""
     args: Any = node.args
     if node.target is _CONVOLUTION:
@@ -109,8 +111,8 @@ def _convolutions(node: fx.Node) -> dict[int, Convolution]:
     big, small, kernel = (tuple(n.meta["val"].shape) for n in ((output, x, weight) if transposed else
                                                                (x, output, weight)))
     wanted = ["small", "weight"] if transposed == (node.target is _GRADIENTS) else ["big", "weight"]
-    return {k: Convolution(wanted[k], big, small, kernel[2:], tuple(stride), tuple(pad), weight.meta["val"].dtype)
-            for k in used}
+    return {k: Convolution(wanted[k], big, small, kernel[2:], tuple(stride), tuple(pad), weight.meta["val"].dtype,
+                           fixed and weight.op == "placeholder") for k in used}
 
 
 def _result(node: fx.Node, position: int) -> Optional[fx.Node]:

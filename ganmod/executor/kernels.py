@@ -2,9 +2,10 @@
 
 For float32 and bfloat16 on CPUs. A program's convolutions, and each of their gradients, have several ways to be
 computed (see :mod:`ganmod.executor.ways`), all equal but for rounding: the library's, over maps that lie in memory as
-NDArrays do or channels last; one matrix product; phases. Each way is timed when a program with such a node is recorded,
-once in a process, and :func:`report` shows it. Maps lie channels last throughout a program, from the first convolution
-to the outputs, or not at all. A matrix product may be oneDNN's in place of torch's.
+NDArrays do or channels last; one matrix product; phases; and in programs without gradients, over weights that are kept
+ready. Each way is timed when a program with such a node is recorded, once in a process, and :func:`report` shows it.
+Maps lie channels last throughout a program, from the first convolution to the outputs, or not at all. A matrix product
+may be oneDNN's in place of torch's.
 
 :func:`ganmod.engine.set_fast_kernels` switches this off. What is chosen follows from :func:`timings` alone, so that a
 process that is given those of another computes the same, to the bit.
@@ -29,7 +30,7 @@ _logger = logging.getLogger(__name__)
 #: What one way must win over the library's to be preferred: timings are not exact, and the same choice is to come out.
 _GAIN = 0.9
 #: Below these numbers of operations there is nothing to gain.
-_FEWEST = {"convolution": 20e6, "product": 4e6}
+_FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6}
 _SECONDS = 0.05                        # for measuring one task, unless that is less than the fewest turns
 _FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
 _HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
@@ -54,6 +55,8 @@ class Convolution(NamedTuple):
         Per axis.
     dtype : torch.dtype
         Of all three.
+    fixed : bool
+        Whether the weight is mostly the same from run to run, and may be kept ready for it.
     """
 
     wanted: str
@@ -63,16 +66,18 @@ class Convolution(NamedTuple):
     stride: tuple[int, int]
     pad: tuple[int, int]
     dtype: torch.dtype = torch.float32
+    fixed: bool = False
 
     def __str__(self) -> str:
         big, small, kernel, stride, pad = ("x".join(map(str, sizes)) for sizes in self[1:6])
-        return f"{self.wanted} of big {big}, small {small}, kernel {kernel}, stride {stride}, pad {pad}, {self.dtype}"
+        return f"{self.wanted} of big {big}, small {small}, {'fixed ' * self.fixed}kernel {kernel}, stride {stride}, " \
+               f"pad {pad}, {self.dtype}"
 
     @property
     def is_worthwhile(self) -> bool:
         """Whether it is large enough to be measured."""
         places = self.small[0] * self.small[2] * self.small[3]
-        return 2 * places * self.small[1] * self._patch >= _FEWEST["convolution"]
+        return 2 * places * self.small[1] * self._patch >= _FEWEST["fixed" if self.fixed else "convolution"]
 
     @property
     def _patch(self) -> int:
@@ -86,6 +91,10 @@ class Convolution(NamedTuple):
         fits = all(k % s == 0 and k > s for k, s in zip(self.kernel, self.stride)) and self.stride != (1, 1)
         if self.wanted == "big" and fits and self.big[1] * self.stride[0] * self.stride[1] <= 64:
             found.append("phases")
+        if self.fixed and "product" in found:
+            found[found.index("product")] = "kept product"
+        if self.fixed and ways.has_packed(self.dtype):
+            found.append("packed")
         return found
 
     def ways(self) -> Ways:
@@ -93,13 +102,14 @@ class Convolution(NamedTuple):
         shapes = self.big, self.small, (self.small[1], self.big[1], *self.kernel)
         big, small, weight = (torch.full(shape, 0.5, dtype=self.dtype) for shape in shapes)
         last = ways.channels_last(big), ways.channels_last(small)
-        calls: Ways = {
-            "library": lambda: self._library(big, small, weight),
-            "channels last": lambda: self._library(*last, weight),
-            "product": lambda: self.by("product", *last, weight),
-            "phases": lambda: self.by("phases", *last, weight),
-        }
-        return {name: calls[name] for name in self.names()}
+        usual: Ways = {"library": lambda: self._library(big, small, weight),
+                       "channels last": lambda: self._library(*last, weight)}
+        return {name: usual.get(name) or self._bound(name, *last, weight) for name in self.names()}
+
+    def _bound(self, way: str, big: Tensor, small: Tensor, weight: Tensor) -> Callable[[], object]:
+        """One of our own ways over these arrays."""
+        function, inputs = self.call(way, big, small, weight, None)
+        return lambda: function(*inputs)
 
     def _library(self, big: Tensor, small: Tensor, weight: Tensor) -> object:
         settings = (self.stride, self.pad, (1, 1), False, (0, 0), 1)
@@ -108,20 +118,22 @@ class Convolution(NamedTuple):
         mask = [self.wanted == "big", self.wanted == "weight", False]
         return torch.ops.aten.convolution_backward.default(small, big, weight, None, *settings, mask)
 
-    def by(self, way: str, big: Tensor, small: Tensor, weight: Tensor) -> Tensor:
-        """What is wanted, by one of our own ways."""
-        function, inputs = self.call(way, big, small, weight, None)
-        return function(*inputs)
-
     def call(self, way: str, big: object, small: object, weight: object, bias: object) \
             -> tuple[Callable[..., Tensor], tuple[object, ...]]:
         """The function of one of our own ways, and its arguments; the arrays may stand for others."""
-        if self.wanted == "small":
-            return ways.small_as_product, (big, weight, bias, self.stride, self.pad)
+        settings = self.stride, self.pad
         if self.wanted == "weight":
-            return ways.weight_as_product, (big, small, self.kernel, self.stride, self.pad)
+            return ways.weight_as_product, (big, small, self.kernel, *settings)
+        size, maps = (self.big[2:], small) if self.wanted == "big" else (None, big)
+        if way == "kept product":
+            return ways.kept_product(size, self.kernel, *settings), (maps, weight, bias)
+        if way == "packed":
+            shape = self.small if size else self.big
+            return ways.packed(shape, size, self.kernel, *settings), (maps, weight, bias)
+        if size is None:
+            return ways.small_as_product, (maps, weight, bias, *settings)
         function = ways.big_in_phases if way == "phases" else ways.big_as_product
-        return function, (small, weight, bias, self.big[2:], self.stride, self.pad)
+        return function, (maps, weight, bias, size, *settings)
 
 
 class Product(NamedTuple):

@@ -1,11 +1,16 @@
-"""Memory that a program has freed stays with the process, for the program's next run."""
+"""What torch does not do with memory: keep what a program has freed for its next run, and compare quickly."""
 from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import sys
+from typing import Any
 
-__all__ = ["keep_freed", "give_back"]
+import torch
+from torch import Tensor
+
+__all__ = ["keep_freed", "give_back", "same_bytes"]
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3      # glibc's numbers of what mallopt() sets
 _MOST_KEPT, _LARGEST_KEPT = 1 << 30, 32 << 20  # bytes: in all, and of one tensor, which is what glibc allows
@@ -28,3 +33,19 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
+
+
+@functools.cache
+def _memcmp() -> Any:
+    """The C library's comparison, which takes a quarter of the time of torch's; None where there is none."""
+    found = getattr(ctypes.CDLL(None), "memcmp", None) if os.name == "posix" else None
+    if found is not None:
+        found.argtypes = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
+    return found
+
+
+def same_bytes(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of a CPU, of the same shape and dtype, hold the same."""
+    if _memcmp() is None or not (one.is_contiguous() and other.is_contiguous()):
+        return torch.equal(one, other)
+    return not _memcmp()(one.data_ptr(), other.data_ptr(), one.nbytes)

@@ -6,14 +6,16 @@ one of the three from the other two. Maps are (N, C, H, W) and lie in memory cha
 """
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .memory import same_bytes
+
 __all__ = ["linear", "has_linear", "channels_last", "small_as_product", "big_as_product", "big_in_phases",
-           "weight_as_product"]
+           "weight_as_product", "Kept", "kept_product", "has_packed", "packed"]
 
 Pair = tuple[int, int]
 _found = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
@@ -55,19 +57,36 @@ def _patches(big: Tensor, kernel: Pair, stride: Pair, pad: Pair) -> Tensor:
     return patches.reshape(n * h * w, -1)
 
 
+def _small_matrix(weight: Tensor) -> Tensor:
+    return weight.permute(0, 2, 3, 1).flatten(1)
+
+
+def _big_matrix(weight: Tensor) -> Tensor:
+    return weight.permute(2, 3, 1, 0).flatten(0, 2)
+
+
 def small_as_product(big: Tensor, weight: Tensor, bias: Optional[Tensor], stride: Pair, pad: Pair) -> Tensor:
     """`small` as one matrix product over the patches of `big`."""
-    kernel = weight.shape[2], weight.shape[3]
+    return _small_by(big, _small_matrix(weight), bias, (weight.shape[2], weight.shape[3]), stride, pad)
+
+
+def _small_by(big: Tensor, matrix: Tensor, bias: Optional[Tensor], kernel: Pair, stride: Pair, pad: Pair) -> Tensor:
     h, w = ((size + 2 * p - k) // s + 1 for size, p, k, s in zip(big.shape[2:], pad, kernel, stride))
-    rows = linear(_patches(big, kernel, stride, pad), weight.permute(0, 2, 3, 1).flatten(1), bias)
+    rows = linear(_patches(big, kernel, stride, pad), matrix, bias)
     return rows.view(big.shape[0], h, w, -1).permute(0, 3, 1, 2)
 
 
 def big_as_product(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: Pair, stride: Pair, pad: Pair) \
         -> Tensor:
     """`big`, of the given size, as one matrix product whose patches are added where they overlap."""
-    (n, _, h, w), (kh, kw), channels = small.shape, weight.shape[2:], weight.shape[1]
-    patches = linear(_rows(small), weight.permute(2, 3, 1, 0).flatten(0, 2)).view(n, h, w, kh, kw, channels)
+    return _big_by(small, _big_matrix(weight), bias, (weight.shape[2], weight.shape[3]), size, stride, pad)
+
+
+def _big_by(small: Tensor, matrix: Tensor, bias: Optional[Tensor], kernel: Pair, size: tuple[int, ...], stride: Pair,
+            pad: Pair) -> Tensor:
+    (n, _, h, w), (kh, kw) = small.shape, kernel
+    patches = linear(_rows(small), matrix).view(n, h, w, kh, kw, -1)
+    channels = patches.shape[-1]
     if h == w == 1 and (kh, kw) == size and pad == (0, 0):
         big = patches.view(n, kh, kw, channels)
     else:
@@ -101,3 +120,60 @@ def weight_as_product(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pa
     """The gradient of the weight, from `big` and `small` of which one is a gradient, as one matrix product."""
     rows = linear(_rows(small).t(), _patches(big, kernel, stride, pad).t())
     return rows.view(small.shape[1], *kernel, -1).permute(0, 3, 1, 2)
+
+
+# --- weights that are kept ready --------------------------------------------------------------------------------------
+
+class Kept:
+    """A way whose weight is prepared once, for programs without gradients, and again when it has changed.
+
+    That is seen by its bytes, so that it does not matter who has written them, and how.
+
+    Parameters
+    ----------
+    name : str
+        What programs that are printed call it.
+    prepare : callable
+        Makes of a weight what `compute` takes in its place.
+    compute : callable
+        Computes maps of others, the prepared weight, and the bias.
+    """
+
+    def __init__(self, name: str, prepare: Callable[[Tensor], Tensor], compute: Callable[..., Tensor]) -> None:
+        self.__name__, self._prepare, self._compute = name, prepare, compute
+        self._seen: Optional[Tensor] = None
+
+    def __call__(self, maps: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+        """The maps that they give."""
+        if self._seen is None or not same_bytes(self._seen, weight):
+            self._seen, self._ready = weight.clone(), self._prepare(weight)
+        return self._compute(maps, self._ready, bias)
+
+
+def kept_product(big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad: Pair) -> Kept:
+    """:func:`big_as_product` to a size `big`, or :func:`small_as_product`."""
+    if big is None:
+        return Kept("kept_product", _small_matrix,
+                    lambda maps, ready, bias: _small_by(maps, ready, bias, kernel, stride, pad))
+    return Kept("kept_product", _big_matrix,
+                lambda maps, ready, bias: _big_by(maps, ready, bias, kernel, big, stride, pad))
+
+
+def has_packed(dtype: torch.dtype) -> bool:
+    """Whether :func:`packed` is there for a dtype."""
+    return _pointwise is not None and dtype is torch.float32
+
+
+def packed(shape: tuple[int, ...], big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad: Pair) -> Kept:
+    """oneDNN's convolution of maps of this shape, to `small` or to a size `big`.
+
+    Its weight is in oneDNN's own layout, which takes as long as small convolutions where it is made at every call.
+    """
+    mkldnn, settings = torch.ops.mkldnn, (stride, (1, 1), 1)
+    alone: tuple[Any, ...] = "none", [], ""
+    if big is None:
+        return Kept("packed", lambda weight: mkldnn._reorder_convolution_weight(weight, pad, *settings, shape),
+                    lambda maps, ready, bias: mkldnn._convolution_pointwise(maps, ready, bias, pad, *settings, *alone))
+    more = pad, [b - (s - 1) * t + 2 * p - k for b, s, t, p, k in zip(big, shape[2:], stride, pad, kernel)], *settings
+    return Kept("packed", lambda weight: mkldnn._reorder_convolution_transpose_weight(weight, *more, shape),
+                lambda maps, ready, bias: mkldnn._convolution_transpose_pointwise(maps, ready, bias, *more, *alone))

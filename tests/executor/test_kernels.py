@@ -19,7 +19,7 @@ needs_linear = pytest.mark.skipif(not ways.has_linear(), reason="needs oneDNN's 
 def unmeasured(monkeypatch):
     """Nothing has been measured, and everything is worth it."""
     monkeypatch.setattr(kernels, "_timings", {})
-    monkeypatch.setattr(kernels, "_FEWEST", {"convolution": 0, "product": 0})
+    monkeypatch.setattr(kernels, "_FEWEST", {"convolution": 0, "fixed": 0, "product": 0})
 
 
 @pytest.fixture
@@ -59,6 +59,32 @@ def test_each_way_is_the_library_s(rng, kernel, stride, pad, size):
     torch.testing.assert_close(ways.big_as_product(head, weight, beside, size, stride, pad), to_big, **close)
     if all(k % s == 0 for k, s in zip(kernel, stride)):
         torch.testing.assert_close(ways.big_in_phases(head, weight, beside, size, stride, pad), to_big, **close)
+
+
+@needs_linear
+@torch.no_grad()
+@pytest.mark.parametrize("kernel, stride, pad", KERNELS)
+@pytest.mark.parametrize("size", [(6, 6), (7, 9)])
+def test_kept_weights_follow_what_is_written(rng, kernel, stride, pad, size):
+    """Also what numpy writes, of which torch knows nothing; in between, a weight is prepared once."""
+    def maps(*shape):
+        return torch.from_numpy(rng.standard_normal(shape).astype("float32"))
+    settings = stride, pad, (1, 1), False, (0, 0), 1
+    weight, below, beside = maps(7, 5, *kernel), maps(7), maps(5)
+    big = ways.channels_last(maps(3, 5, *size))
+    small = ways.channels_last(aten.convolution.default(big, weight, None, *settings))
+    for make in (ways.kept_product, lambda *args: ways.packed(big.shape if args[0] is None else small.shape, *args)):
+        to_small, to_big = make(None, kernel, stride, pad), make(size, kernel, stride, pad)
+        for change in (0, 1, 1):
+            weight.numpy()[-1, -1, -1, -1] += change
+            expected = aten.convolution_backward.default(small, big, weight, None, *settings, [True, False, False])[0]
+            torch.testing.assert_close(to_small(big, weight, below), aten.convolution.default(
+                big, weight, below, *settings), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(to_big(small, weight, beside), expected + beside[:, None, None], rtol=1e-4,
+                                       atol=1e-4)
+            ready = to_small._ready
+            to_small(big, weight, None)
+            assert to_small._ready is ready
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -111,6 +137,27 @@ def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
     assert plain.keys() == fast.keys()
     for name, array in plain.items():
         np.testing.assert_allclose(fast[name], array, rtol=1e-3, atol=1e-3 * max(1, np.abs(array).max()), err_msg=name)
+
+
+@needs_linear
+@pytest.mark.parametrize("way", ["kept product", "packed"])
+@pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
+@pytest.mark.parametrize("layers", CHAINS)
+@pytest.mark.parametrize("no_bias", [True, False])
+def test_programs_without_gradients_keep_weights(rng, prefer, way, layer, layers, no_bias):
+    """They give what others do, for the weights of the moment."""
+    prefer(way)
+    executor = chain(layer, layers, no_bias)[0].simple_bind(mx.cpu(), data=(4, 2, 11, 11))
+    for _ in range(2):
+        for array in executor.arg_arrays:
+            array[:] = rng.standard_normal(array.shape)
+        found = []
+        for fast in (True, False):
+            with engine.fast_kernels(fast):
+                found.append(executor.forward()[0].asnumpy())
+        np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-3)
+    programs = [program.code() for program in executor._programs.values()]
+    assert [way.replace(" ", "_") in code for code in programs] == [True, False]
 
 
 @pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
