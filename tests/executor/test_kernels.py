@@ -9,6 +9,7 @@ import ganmod as mx
 from ganmod import engine
 from ganmod.executor import kernels, ways
 from ganmod.executor.kernels import Convolution, Product
+from ganmod.executor.memory import same_bytes
 from ganmod.executor.options import USUAL, options
 
 aten = torch.ops.aten
@@ -318,6 +319,14 @@ def test_timings_of_another_process_decide(unmeasured):
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("lay", [torch.clone, torch.t, ways.channels_last], ids=["in order", "transposed", "last"])
+def test_the_same_bytes_are_told(lay):
+    one = lay(torch.arange(48.).reshape((2, 4, 2, 3) if lay is ways.channels_last else (6, 8)))
+    other = one.clone()
+    assert same_bytes(one, other)
+    other[-1, -1] += 1e-3
+    assert not same_bytes(one, other)
 
 def test_activations_write_over_what_nothing_needs():
     executor = results(chain(mx.sym.Convolution, CHAINS[0], True), True, data=(2, 2, 11, 11))[1]
