@@ -161,7 +161,9 @@ def kept_product(big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad
 
 def has_packed(dtype: torch.dtype) -> bool:
     """Whether :func:`packed` is there for a dtype."""
-    return _pointwise is not None and dtype is torch.float32
+    needed = "_reorder_convolution_weight", "_reorder_convolution_transpose_weight", "_convolution_pointwise", \
+        "_convolution_transpose_pointwise"
+    return dtype is torch.float32 and _pointwise is not None and all(hasattr(torch.ops.mkldnn, n) for n in needed)
 
 
 def packed(shape: tuple[int, ...], big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad: Pair) -> Kept:

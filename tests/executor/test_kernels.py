@@ -328,6 +328,7 @@ def test_the_same_bytes_are_told(lay):
     other[-1, -1] += 1e-3
     assert not same_bytes(one, other)
 
+
 def test_activations_write_over_what_nothing_needs():
     executor = results(chain(mx.sym.Convolution, CHAINS[0], True), True, data=(2, 2, 11, 11))[1]
     programs, = executor._programs.values()
