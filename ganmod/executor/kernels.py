@@ -2,10 +2,10 @@
 
 For float32 and bfloat16 on CPUs. A program's convolutions, and each of their gradients, have several ways to be
 computed (see :mod:`ganmod.executor.ways`), all equal but for rounding: the library's, over maps that lie in memory as
-NDArrays do or channels last; one matrix product; phases; and in programs without gradients, over weights that are kept
-ready. Each way is timed when a program with such a node is recorded, once in a process, and :func:`report` shows it.
-Maps lie channels last throughout a program, from the first convolution to the outputs, or not at all. A matrix product
-may be oneDNN's in place of torch's.
+NDArrays do or channels last; one matrix product; phases; smaller products, by :mod:`ganmod.executor.winograd`; and in
+programs without gradients, over weights that are kept ready. Each way is timed when a program with such a node is
+recorded, once in a process, and :func:`report` shows it. Maps lie channels last throughout a program, from the first
+convolution to the outputs, or not at all. A matrix product may be oneDNN's in place of torch's.
 
 :func:`ganmod.engine.set_fast_kernels` switches this off. What is chosen follows from :func:`timings` alone, so that a
 process that is given those of another computes the same, to the bit.
@@ -20,7 +20,7 @@ from typing import Callable, NamedTuple, Sequence, Union
 import torch
 from torch import Tensor
 
-from . import ways
+from . import ways, winograd
 
 __all__ = ["Convolution", "Product", "Task", "measured", "all_measured", "chosen", "timings", "set_timings",
            "generation", "report"]
@@ -35,6 +35,11 @@ _SECONDS = 0.05                        # for measuring one task, unless that is 
 _FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
 _HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
 _MOST_PATCHES = 1 << 24                # elements
+_FEWEST_CHANNELS = 32                  # of both maps, for what moves more memory to multiply less
+
+_SMALL = {"product": ways.small_as_product, "winograd": winograd.small_by_winograd}
+_BIG = {"product": ways.big_as_product, "phases": ways.big_in_phases, "winograd": winograd.big_by_winograd}
+_KEPT = {"product": "kept product", "winograd": "kept winograd"}   # with weights that are kept ready
 
 _timings: dict[str, dict[str, float]] = {}
 _generation = 0
@@ -91,8 +96,11 @@ class Convolution(NamedTuple):
         fits = all(k % s == 0 and k > s for k, s in zip(self.kernel, self.stride)) and self.stride != (1, 1)
         if self.wanted == "big" and fits and self.big[1] * self.stride[0] * self.stride[1] <= 64:
             found.append("phases")
-        if self.fixed and "product" in found:
-            found[found.index("product")] = "kept product"
+        if self.dtype is torch.float32 and ways.has_linear() and min(self.big[1], self.small[1]) >= _FEWEST_CHANNELS \
+                and winograd.saves(self.small, self.kernel, self.stride):
+            found.append("winograd")
+        if self.fixed:
+            found = [_KEPT.get(name, name) for name in found]
         if self.fixed and ways.has_packed(self.dtype):
             found.append("packed")
         return found
@@ -123,17 +131,18 @@ class Convolution(NamedTuple):
         """The function of one of our own ways, and its arguments; the arrays may stand for others."""
         settings = self.stride, self.pad
         if self.wanted == "weight":
-            return ways.weight_as_product, (big, small, self.kernel, *settings)
+            return (winograd.weight_by_winograd, (big, small, *settings)) if way == "winograd" else \
+                (ways.weight_as_product, (big, small, self.kernel, *settings))
         size, maps = (self.big[2:], small) if self.wanted == "big" else (None, big)
         if way == "kept product":
             return ways.kept_product(size, self.kernel, *settings), (maps, weight, bias)
+        if way == "kept winograd":
+            return winograd.kept_winograd(size, *settings), (maps, weight, bias)
         if way == "packed":
             shape = self.small if size else self.big
             return ways.packed(shape, size, self.kernel, *settings), (maps, weight, bias)
-        if size is None:
-            return ways.small_as_product, (maps, weight, bias, *settings)
-        function = ways.big_in_phases if way == "phases" else ways.big_as_product
-        return function, (maps, weight, bias, size, *settings)
+        functions = _SMALL if size is None else _BIG
+        return functions[way], (maps, weight, bias, *(() if size is None else (size,)), *settings)
 
 
 class Product(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from . import ways
+from . import ways, winograd
 
 __all__ = ["save_results", "reuse"]
 
@@ -72,4 +72,5 @@ def _makes_memory(node: fx.Node) -> bool:
     if isinstance(node.target, torch._ops.OpOverload):
         name, returns = node.target.name(), node.target._schema.returns
         return name.startswith("aten::") and "unsafe" not in name and not any(r.alias_info for r in returns)
-    return node.target in (ways.linear, ways.small_as_product, ways.big_as_product, ways.big_in_phases)
+    return node.target in (ways.linear, ways.small_as_product, ways.big_as_product, ways.big_in_phases,
+                           winograd.small_by_winograd, winograd.big_by_winograd)

@@ -139,7 +139,7 @@ class Kept:
         Computes maps of others, the prepared weight, and the bias.
     """
 
-    def __init__(self, name: str, prepare: Callable[[Tensor], Tensor], compute: Callable[..., Tensor]) -> None:
+    def __init__(self, name: str, prepare: Callable[[Tensor], Any], compute: Callable[..., Tensor]) -> None:
         self.__name__, self._prepare, self._compute = name, prepare, compute
         self._seen: Optional[Tensor] = None
 

@@ -7,7 +7,7 @@ import torch
 
 import ganmod as mx
 from ganmod import engine
-from ganmod.executor import kernels, ways
+from ganmod.executor import kernels, ways, winograd
 from ganmod.executor.kernels import Convolution, Product
 from ganmod.executor.memory import same_bytes
 from ganmod.executor.options import USUAL, options
@@ -20,6 +20,7 @@ needs_linear = pytest.mark.skipif(not ways.has_linear(), reason="needs oneDNN's 
 def unmeasured(monkeypatch):
     """Nothing has been measured, and everything is worth it."""
     monkeypatch.setattr(kernels, "_timings", {})
+    monkeypatch.setattr(kernels, "_FEWEST_CHANNELS", 0)
     monkeypatch.setattr(kernels, "_FEWEST", {"convolution": 0, "fixed": 0, "product": 0})
 
 
@@ -36,13 +37,17 @@ def prefer(unmeasured, monkeypatch):
 # --- the ways --------------------------------------------------------------------------------------------------------
 
 KERNELS = [((4, 4), (2, 2), (1, 1)), ((4, 4), (1, 1), (0, 0)), ((3, 3), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)),
-           ((5, 5), (2, 2), (2, 2)), ((2, 4), (2, 2), (0, 1)), ((6, 6), (3, 3), (2, 1)), ((1, 1), (1, 1), (0, 0))]
+           ((5, 5), (2, 2), (2, 2)), ((2, 4), (2, 2), (0, 1)), ((6, 6), (3, 3), (2, 1)), ((2, 2), (1, 1), (0, 0)),
+           ((1, 1), (1, 1), (0, 0))]
 
 
 @needs_linear
 @pytest.mark.parametrize("kernel, stride, pad", KERNELS)
 @pytest.mark.parametrize("size", [(6, 6), (7, 9)])
-def test_each_way_is_the_library_s(rng, kernel, stride, pad, size):
+@pytest.mark.parametrize("at_once", [1, 1 << 22], ids=["one image", "all"])
+def test_each_way_is_the_library_s(rng, monkeypatch, kernel, stride, pad, size, at_once):
+    monkeypatch.setattr(winograd, "_AT_ONCE", at_once)
+
     def maps(*shape):
         return torch.from_numpy(rng.standard_normal(shape).astype("float32")).contiguous(
             memory_format=torch.channels_last)
@@ -60,6 +65,10 @@ def test_each_way_is_the_library_s(rng, kernel, stride, pad, size):
     torch.testing.assert_close(ways.big_as_product(head, weight, beside, size, stride, pad), to_big, **close)
     if all(k % s == 0 for k, s in zip(kernel, stride)):
         torch.testing.assert_close(ways.big_in_phases(head, weight, beside, size, stride, pad), to_big, **close)
+    if kernel == (2 * stride[0], 2 * stride[1]):
+        torch.testing.assert_close(winograd.small_by_winograd(big, weight, below, stride, pad), small, **close)
+        torch.testing.assert_close(winograd.weight_by_winograd(big, head, stride, pad), to_weight, **close)
+        torch.testing.assert_close(winograd.big_by_winograd(head, weight, beside, size, stride, pad), to_big, **close)
 
 
 @needs_linear
@@ -74,7 +83,10 @@ def test_kept_weights_follow_what_is_written(rng, kernel, stride, pad, size):
     weight, below, beside = maps(7, 5, *kernel), maps(7), maps(5)
     big = ways.channels_last(maps(3, 5, *size))
     small = ways.channels_last(aten.convolution.default(big, weight, None, *settings))
-    for make in (ways.kept_product, lambda *args: ways.packed(big.shape if args[0] is None else small.shape, *args)):
+    made = [ways.kept_product, lambda *args: ways.packed(big.shape if args[0] is None else small.shape, *args)]
+    if kernel == (2 * stride[0], 2 * stride[1]):
+        made.append(lambda size, _, *settings: winograd.kept_winograd(size, *settings))
+    for make in made:
         to_small, to_big = make(None, kernel, stride, pad), make(size, kernel, stride, pad)
         for change in (0, 1, 1):
             weight.numpy()[-1, -1, -1, -1] += change
@@ -126,7 +138,8 @@ CHAINS = [[dict(kernel=(4, 4), stride=(2, 2), pad=(1, 1))] * 2, [dict(kernel=(3,
 
 
 @needs_linear
-@pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
+@pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product"),
+                                       ("winograd", "product")], ids=" ".join)
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
 @pytest.mark.parametrize("layers", CHAINS)
 @pytest.mark.parametrize("no_bias", [True, False])
@@ -141,7 +154,7 @@ def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
 
 
 @needs_linear
-@pytest.mark.parametrize("way", ["kept product", "packed"])
+@pytest.mark.parametrize("way", ["kept product", "packed", "kept winograd"])
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
 @pytest.mark.parametrize("layers", CHAINS)
 @pytest.mark.parametrize("no_bias", [True, False])
@@ -152,13 +165,16 @@ def test_programs_without_gradients_keep_weights(rng, prefer, way, layer, layers
     for _ in range(2):
         for array in executor.arg_arrays:
             array[:] = rng.standard_normal(array.shape)
+        for array in executor.aux_arrays:                  # without a variance of about 1, rounding would grow
+            array[:] = rng.uniform(0.5, 1.5, array.shape)
         found = []
         for fast in (True, False):
             with engine.fast_kernels(fast):
                 found.append(executor.forward()[0].asnumpy())
         np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-3)
     programs = [program.code() for program in executor._programs.values()]
-    assert [way.replace(" ", "_") in code for code in programs] == [True, False]
+    possible = way != "kept winograd" or layers is CHAINS[0]
+    assert [way.replace(" ", "_") in code for code in programs] == [possible, False]
 
 
 @pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
@@ -231,6 +247,17 @@ def test_other_dtypes_are_left_alone(unmeasured):
     net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4)
     net.simple_bind(mx.cpu(), type_dict={"data": "float64"}, data=(2, 3, 9, 9)).forward(is_train=True)
     assert not kernels.timings()
+
+
+@pytest.mark.parametrize("small, kernel, stride, saves", [
+    ((16, 16), (4, 4), (2, 2), True), ((5, 5), (4, 4), (2, 2), False), ((2, 2), (4, 4), (2, 2), True),
+    ((1, 16), (4, 4), (2, 2), False), ((16, 16), (5, 5), (2, 2), False), ((16, 16), (3, 3), (1, 1), False)])
+def test_where_winograd_multiplies_less(small, kernel, stride, saves):
+    """A tile is four places: where most of one lies beyond the maps, nothing is saved."""
+    assert winograd.saves((2, 64, *small), kernel, stride) == saves
+    tasks = [Convolution("big", (2, channels, 32, 32), (2, 64, *small), kernel, stride, (1, 1), dtype)
+             for channels, dtype in ((64, torch.float32), (3, torch.float32), (64, torch.bfloat16))]
+    assert ["winograd" in task.names() for task in tasks] == [saves and ways.has_linear(), False, False]
 
 
 # --- choosing --------------------------------------------------------------------------------------------------------
