@@ -141,7 +141,7 @@ def reshape(self: Executor, partial_shaping: bool = False, allow_up_sizing: bool
         if shapes[name] != array.shape and name not in kwargs and not partial_shaping:
             raise ShapeError(f"reshape(): the shape of {name!r} changes from {array.shape} to {shapes[name]}, and it "
                              "was not given; pass partial_shaping=True if that is meant")
-        if torch.Size(shapes[name]).numel() > array.as_torch().numel() and not allow_up_sizing:
+        if torch.Size(shapes[name]).numel() > array._tensor.numel() and not allow_up_sizing:
             raise ShapeError(f"reshape(): {name!r} grows from {array.shape} to {shapes[name]}; pass "
                              "allow_up_sizing=True if that is meant")
     wanted: dict[str, Any] = {n: shapes[n] for n in self.arg_dict}
@@ -181,15 +181,16 @@ class _Pool:
         """The array of this name in the first source where it has the right shape, dtype and storage, or a new one."""
         for arrays in sources:
             array: Optional[NDArray] = arrays.get(name)
-            if array is None or array.as_torch().dtype is not self._dtypes[name] or array.stype != stype:
+            if array is None or array._tensor.dtype is not self._dtypes[name] or array.stype != stype:
                 continue
             if array.shape == self._shapes[name]:
                 return array
             size = torch.Size(self._shapes[name]).numel()
             if self._shrink and stype == "default" and size <= array.size:
-                return NDArray(array.as_torch().view(-1)[:size].view(self._shapes[name]), array.context)
+                return NDArray(array._tensor.view(-1)[:size].view(self._shapes[name]), array.context)
         ctx = self._contexts[name]
-        return array_of(storage.zeros(stype, self._shapes[name], self._dtypes[name], ctx.device), ctx)
+        made = storage.zeros(stype, self._shapes[name], self._dtypes[name], ctx.device)
+        return array_of(storage.keep_private(made), ctx)
 
 
 def _distinct_names(symbol: Symbol) -> tuple[list[str], list[str]]:
@@ -235,7 +236,7 @@ def _with_defaults(symbol: Symbol, wanted: dict[str, torch.dtype], found: dict[A
 
 def _outputs(symbol: Symbol, placement: Placement, arrays: dict[str, NDArray]) -> list[torch.Tensor]:
     """Output tensors of the inferred shapes, whose values mean nothing yet; raises where arrays do not fit."""
-    given = {n: a.as_torch().dtype for n, a in arrays.items()}
+    given = {n: a._tensor.dtype for n, a in arrays.items()}
     dtypes = infer_dtypes(symbol.entries, given)
     shapes = infer_shapes(symbol.entries, {n: a.shape for n, a in arrays.items()}, dtypes)
     made = []

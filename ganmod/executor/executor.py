@@ -65,9 +65,9 @@ class Executor:
         self.outputs = [NDArray(o, ctx) for o, ctx in zip(outputs, placement.outputs)]
         self._names, self._output_names = list(args), symbol.list_outputs()
         self._gradient_names = [n for n in self._names if grad_req[n] != "null" and n in grads
-                                and args[n].as_torch().is_floating_point()]
+                                and args[n]._tensor.is_floating_point()]
         self._wanted = tuple(self._names.index(n) for n in self._gradient_names)
-        structure = tuple((a.shape, a.as_torch().dtype, a.as_torch().device, a.stype)
+        structure = tuple((a.shape, a._tensor.dtype, a._tensor.device, a.stype)
                           for a in (*args.values(), *aux.values()))
         self._all_programs: ProgramCache = {} if programs is None else programs
         self._programs = self._all_programs.setdefault((structure, self._wanted), {})
@@ -257,7 +257,7 @@ class Executor:
 
     @staticmethod
     def _tensors(arrays: Sequence[NDArray]) -> list[torch.Tensor]:
-        return [a.as_torch() for a in arrays]
+        return [a._tensor for a in arrays]                 # as_torch() would publish them
 
     def _programs_for(self, training: bool, differentiate: bool) -> Union[Programs, EagerPrograms]:
         """The programs of a mode, recorded at first use and kept for these shapes."""

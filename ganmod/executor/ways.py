@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops import storage
 from .memory import same_bytes
 
 __all__ = ["linear", "has_linear", "channels_last", "small_as_product", "big_as_product", "big_in_phases",
@@ -127,7 +128,8 @@ def weight_as_product(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pa
 class Kept:
     """A way whose weight is prepared once, for programs without gradients, and again when it has changed.
 
-    That is seen by its bytes, so that it does not matter who has written them, and how.
+    That is seen by its version while its memory is private, and otherwise by its bytes, so that it does not matter who
+    has written them, and how.
 
     Parameters
     ----------
@@ -141,13 +143,22 @@ class Kept:
 
     def __init__(self, name: str, prepare: Callable[[Tensor], Any], compute: Callable[..., Tensor]) -> None:
         self.__name__, self._prepare, self._compute = name, prepare, compute
-        self._seen: Optional[Tensor] = None
+        self._weight: Optional[Tensor] = None              # itself while it is private, else a copy
+        self._version: Optional[int] = None
 
     def __call__(self, maps: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
         """The maps that they give."""
-        if self._seen is None or not same_bytes(self._seen, weight):
-            self._seen, self._ready = weight.clone(), self._prepare(weight)
+        if not self._knows(weight):
+            self._ready = self._prepare(weight)
+            self._weight, self._version = (weight, weight._version) if storage.is_private(weight) else \
+                (weight.clone(), None)
         return self._compute(maps, self._ready, bias)
+
+    def _knows(self, weight: Tensor) -> bool:
+        """Whether what is ready is of this weight, as it is now."""
+        if storage.is_private(weight):
+            return self._weight is weight and self._version == weight._version
+        return self._weight is not None and self._version is None and same_bytes(self._weight, weight)
 
 
 def kept_product(big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad: Pair) -> Kept:

@@ -239,7 +239,7 @@ class DataParallelExecutorGroup:
         for names, arrays, target in ((self.param_names, self.param_arrays, arg_params),
                                       (self.aux_names, self.aux_arrays, aux_params)):
             for name, group in zip(names, arrays):
-                tensors = [a.as_torch().to(target[name].as_torch().device) for a in group]
+                tensors = [a._tensor.to(target[name].as_torch().device) for a in group]
                 mean = tensors[0] if len(tensors) == 1 else torch.stack([*map(storage.dense, tensors)]).mean(0)
                 storage.write(target[name].as_torch(), mean)
 

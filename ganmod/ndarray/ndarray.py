@@ -167,7 +167,7 @@ class NDArray(ArrayArithmetic):
 
     def as_torch(self) -> torch.Tensor:
         """The tensor itself, shared; what is written to it is seen here."""
-        return self._tensor
+        return storage.publish(self._tensor)
 
     def asnumpy(self) -> np.ndarray[Any, Any]:
         """A copy as a numpy array (bfloat16, which numpy lacks, as float32)."""
@@ -208,12 +208,12 @@ class NDArray(ArrayArithmetic):
     def to_dlpack_for_read(self) -> Any:
         """A DLPack capsule over the memory, once the values are computed."""
         self.wait_to_read()
-        return torch.utils.dlpack.to_dlpack(self._tensor)
+        return torch.utils.dlpack.to_dlpack(self.as_torch())
 
     to_dlpack_for_write = to_dlpack_for_read
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        return self._tensor.__dlpack__(**kwargs)
+        return self.as_torch().__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:
         return self._tensor.__dlpack_device__()

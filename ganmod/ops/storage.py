@@ -14,9 +14,10 @@ from torch import Tensor
 from ..base import InputError, MXNetError, require
 
 __all__ = ["storage_of", "is_sparse", "dense", "stored_as", "csr_tensor", "rows_tensor", "zeros", "write",
-           "places_of", "rows_of", "values_of", "with_values", "line_numbers", "joined", "lines",
-           "part", "taken"]
+           "keep_private", "publish", "is_private", "places_of", "rows_of", "values_of", "with_values", "line_numbers",
+           "joined", "lines", "part", "taken"]
 
+_MARK = "ganmod_private"                # of a torch.UntypedStorage, which all views of its memory share
 _NAMES = {torch.strided: "default", torch.sparse_csr: "csr", torch.sparse_coo: "row_sparse"}
 
 
@@ -114,6 +115,30 @@ def write(target: Tensor, source: Tensor) -> None:
     if stype == "csr":
         target.resize_as_sparse_(source.to(target.dtype))
     target.copy_(source)
+
+
+# --- who else has the memory -----------------------------------------------------------------------------------------
+
+# Torch counts what is written to a tensor and its views, but not what numpy, other libraries and a few of its own
+# functions write. Of memory that none of these has got from us, the count tells whether it has changed.
+
+def keep_private(tensor: Tensor) -> Tensor:
+    """Note that nobody else has a new dense tensor's memory, until :func:`publish`; returns the tensor."""
+    if not is_sparse(tensor) and not tensor.is_inference():        # torch counts nothing there
+        setattr(tensor.untyped_storage(), _MARK, True)
+    return tensor
+
+
+def publish(tensor: Tensor) -> Tensor:
+    """Note that others have a tensor's memory from now on; returns the tensor."""
+    if is_private(tensor):
+        setattr(tensor.untyped_storage(), _MARK, False)
+    return tensor
+
+
+def is_private(tensor: Tensor) -> bool:
+    """Whether a tensor's ``_version`` tells of everything that is written to it."""
+    return not is_sparse(tensor) and getattr(tensor.untyped_storage(), _MARK, False)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------

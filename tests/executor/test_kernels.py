@@ -177,6 +177,53 @@ def test_programs_without_gradients_keep_weights(rng, prefer, way, layer, layers
     assert [way.replace(" ", "_") in code for code in programs] == [possible, False]
 
 
+WRITERS = {
+    "assignment": lambda w: w.__setitem__(slice(None), 2), "of a part": lambda w: w[1:2].__setitem__(slice(None), 2),
+    "in place": lambda w: w.__iadd__(1), "copyto": lambda w: (w + 1).copyto(w), "out": lambda w: mx.nd.exp(w, out=w),
+    "through a view": lambda w: w.reshape((-1,)).detach().__iadd__(1), "random": lambda w: mx.nd.random.normal(out=w),
+    "optimizer": lambda w: mx.optimizer.get_updater(mx.optimizer.Adam(0.1))(0, mx.nd.ones(w.shape), w),
+    "optimizer's operator": lambda w: mx.nd.sgd_update(w, mx.nd.ones(w.shape), lr=0.1, out=w),
+    "torch": lambda w: w.as_torch().mul_(2), "torch, in secret": lambda w: w.as_torch().data.mul_(2),
+    "torch, by a view": lambda w: w[0:2].as_torch().data.mul_(2),
+    "numpy": lambda w: w.as_torch().numpy().__iadd__(1), "DLPack": lambda w: torch.from_dlpack(w).numpy().__iadd__(1),
+    "a capsule": lambda w: torch.from_dlpack(w.to_dlpack_for_write()).numpy().__iadd__(1),
+    "in inference mode": torch.inference_mode()(lambda w: w.__iadd__(1)),
+}
+
+
+@needs_linear
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("shown", [False, True], ids=["private", "shown before"])
+def test_kept_weights_follow_every_writer(prefer, writer, shown):
+    """Weights that nobody else has seen are not compared, but nothing that is written to them goes unnoticed."""
+    prefer("packed")
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4, no_bias=True, name="c")
+    module = mx.mod.Module(net, label_names=None)
+    module.bind([("data", (2, 3, 9, 9))], for_training=False)
+    module.init_params(mx.init.Normal(0.5))
+    weight, batch = module._exec_group.execs[0].arg_dict["c_weight"], mx.io.DataBatch([mx.nd.ones((2, 3, 9, 9))])
+    if shown:
+        weight.as_torch()
+    for _ in range(3):
+        module.forward(batch)
+        kept, = _kept(module)
+        assert (kept._weight is weight._tensor) == (kept._version is not None) == (not shown)
+    before = weight.asnumpy()
+    WRITERS[writer](weight)
+    assert (weight.asnumpy() != before).any()
+    module.forward(batch)
+    found = module.get_outputs()[0].asnumpy()
+    with engine.fast_kernels(False):
+        module.forward(batch)
+    np.testing.assert_allclose(found, module.get_outputs()[0].asnumpy(), rtol=1e-4, atol=1e-4)
+
+
+def _kept(module):
+    """The convolutions of a module's programs whose weights are kept."""
+    programs = module._exec_group.execs[0]._programs.values()
+    return [n.target for p in programs for n in p._forward.graph.nodes if isinstance(n.target, ways.Kept)]
+
+
 @pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
 def test_programs_in_bfloat16_compute_the_same(prefer, preferred, layer):
