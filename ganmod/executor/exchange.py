@@ -9,6 +9,7 @@ import torch
 from torch import fx
 
 from . import ways
+from .folding import folded
 from .kernels import Convolution, Product, all_measured, chosen, measured
 
 __all__ = ["exchange"]
@@ -125,6 +126,10 @@ def _exchange_convolution(graph: fx.Graph, node: fx.Node, tasks: dict[int, Convo
     args: Any = node.args
     for k, task in tasks.items():
         way = chosen(measured(task), "channels last") if task.is_worthwhile else "channels last"
+        whole = folded(node, task, way) if task.fixed else None
+        if whole is not None:
+            _replace(graph, *whole)
+            continue
         if way == "channels last":
             continue
         replaced: Any

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from . import ways, winograd
+from .ways import Kept
 
 __all__ = ["Convolution", "Product", "Task", "measured", "all_measured", "chosen", "timings", "set_timings",
            "generation", "report"]
@@ -39,7 +40,7 @@ _FEWEST_CHANNELS = 32                  # of both maps, for what moves more memor
 
 _SMALL = {"product": ways.small_as_product, "winograd": winograd.small_by_winograd}
 _BIG = {"product": ways.big_as_product, "phases": ways.big_in_phases, "winograd": winograd.big_by_winograd}
-_KEPT = {"product": "kept product", "winograd": "kept winograd"}   # with weights that are kept ready
+_KEPT = {"product": "kept product", "winograd": "kept winograd"}       # with weights that are kept ready
 
 _timings: dict[str, dict[str, float]] = {}
 _generation = 0
@@ -128,21 +129,25 @@ class Convolution(NamedTuple):
 
     def call(self, way: str, big: object, small: object, weight: object, bias: object) \
             -> tuple[Callable[..., Tensor], tuple[object, ...]]:
-        """The function of one of our own ways, and its arguments; the arrays may stand for others."""
+        """The function of one of our own ways, and its arguments; the arrays may be nodes that stand for them."""
         settings = self.stride, self.pad
         if self.wanted == "weight":
             return (winograd.weight_by_winograd, (big, small, *settings)) if way == "winograd" else \
                 (ways.weight_as_product, (big, small, self.kernel, *settings))
-        size, maps = (self.big[2:], small) if self.wanted == "big" else (None, big)
-        if way == "kept product":
-            return ways.kept_product(size, self.kernel, *settings), (maps, weight, bias)
-        if way == "kept winograd":
-            return winograd.kept_winograd(size, *settings), (maps, weight, bias)
+        maps = small if self.wanted == "big" else big
+        if self.fixed and way != "phases":
+            return self.kept(way), (maps, weight, bias)
+        functions, size = (_SMALL, ()) if self.wanted == "small" else (_BIG, (self.big[2:],))
+        return functions[way], (maps, weight, bias, *size, *settings)
+
+    def kept(self, way: str, activation: tuple[str, list[float]] = ("none", [])) -> Kept:
+        """One of the ways whose weights are kept ready; the activation, by oneDNN's name, is for ``packed`` alone."""
+        shape, size = (self.big, None) if self.wanted == "small" else (self.small, self.big[2:])
         if way == "packed":
-            shape = self.small if size else self.big
-            return ways.packed(shape, size, self.kernel, *settings), (maps, weight, bias)
-        functions = _SMALL if size is None else _BIG
-        return functions[way], (maps, weight, bias, *(() if size is None else (size,)), *settings)
+            return ways.packed(shape, size, self.kernel, self.stride, self.pad, activation)
+        if way == "kept winograd":
+            return winograd.kept_winograd(size, self.stride, self.pad)
+        return ways.kept_product(size, self.kernel, self.stride, self.pad)
 
 
 class Product(NamedTuple):

@@ -16,7 +16,7 @@ from ..ops import storage
 from .memory import same_bytes
 
 __all__ = ["linear", "has_linear", "channels_last", "small_as_product", "big_as_product", "big_in_phases",
-           "weight_as_product", "Kept", "kept_product", "has_packed", "packed"]
+           "weight_as_product", "Kept", "kept", "kept_product", "has_packed", "packed"]
 
 Pair = tuple[int, int]
 _found = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
@@ -126,7 +126,7 @@ def weight_as_product(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pa
 # --- weights that are kept ready --------------------------------------------------------------------------------------
 
 class Kept:
-    """A way whose weight is prepared once, for programs without gradients, and again when it has changed.
+    """A way whose parameters are prepared once, for programs without gradients, and again when one has changed.
 
     That is seen by its version while its memory is private, and otherwise by its bytes, so that it does not matter who
     has written them, and how.
@@ -136,38 +136,69 @@ class Kept:
     name : str
         What programs that are printed call it.
     prepare : callable
-        Makes of a weight what `compute` takes in its place.
+        Makes of a weight and a bias, or ``None``, what `compute` takes in their place.
     compute : callable
-        Computes maps of others, the prepared weight, and the bias.
+        Computes maps of others and what has been prepared.
     """
 
-    def __init__(self, name: str, prepare: Callable[[Tensor], Any], compute: Callable[..., Tensor]) -> None:
+    def __init__(self, name: str, prepare: Callable[..., tuple[Any, ...]], compute: Callable[..., Tensor]) -> None:
         self.__name__, self._prepare, self._compute = name, prepare, compute
-        self._weight: Optional[Tensor] = None              # itself while it is private, else a copy
-        self._version: Optional[int] = None
+        self._seen: list[tuple[Optional[Tensor], Optional[int]]] = []
 
-    def __call__(self, maps: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+    def __call__(self, maps: Tensor, *parameters: Optional[Tensor]) -> Tensor:
         """The maps that they give."""
-        if not self._knows(weight):
-            self._ready = self._prepare(weight)
-            self._weight, self._version = (weight, weight._version) if storage.is_private(weight) else \
-                (weight.clone(), None)
-        return self._compute(maps, self._ready, bias)
+        if not (self._seen and all(map(_is_seen, parameters, self._seen))):
+            self._ready = self._prepare(*parameters)
+            self._seen = [_sight(parameter) for parameter in parameters]
+        return self._compute(maps, *self._ready)
 
-    def _knows(self, weight: Tensor) -> bool:
-        """Whether what is ready is of this weight, as it is now."""
-        if storage.is_private(weight):
-            return self._weight is weight and self._version == weight._version
-        return self._weight is not None and self._version is None and same_bytes(self._weight, weight)
+    def normalised(self, axis: int, eps: float) -> "Kept":
+        """The same with batch normalisation after it, by gamma, beta, mean and variance, which are parameters too.
+
+        Parameters
+        ----------
+        axis : int
+            That of the weight along which the channels of the result lie.
+        eps : float
+            Is added to the variance.
+        """
+        def prepare(weight: Tensor, bias: Optional[Tensor], gamma: Optional[Tensor], beta: Tensor, mean: Tensor,
+                    var: Tensor) -> tuple[Any, ...]:
+            scale = (var + eps).rsqrt() * (1 if gamma is None else gamma)
+            shape = [-1 if k == axis else 1 for k in range(4)]
+            return self._prepare(weight * scale.view(shape), beta + ((0 if bias is None else bias) - mean) * scale)
+        return Kept(f"{self.__name__}_normalised", prepare, self._compute)
+
+
+def _sight(parameter: Optional[Tensor]) -> tuple[Optional[Tensor], Optional[int]]:
+    """What a parameter is recognised by: itself and its version while it is private, else a copy."""
+    if parameter is None or not storage.is_private(parameter):
+        return parameter if parameter is None else parameter.clone(), None
+    return parameter, parameter._version
+
+
+def _is_seen(parameter: Optional[Tensor], seen: tuple[Optional[Tensor], Optional[int]]) -> bool:
+    """Whether a parameter is what it was."""
+    before, version = seen
+    if parameter is None or before is None:
+        return parameter is before
+    if version is None or not storage.is_private(parameter):
+        return version is None and same_bytes(before, parameter)
+    return before is parameter and version == parameter._version
+
+
+def kept(name: str, compute: Callable[..., Tensor], prepare: Callable[[Tensor], Any] = lambda weight: weight) -> Kept:
+    """A way over (maps, what `prepare` makes of the weight, bias)."""
+    return Kept(name, lambda weight, bias: (prepare(weight), None if bias is None else bias.clone()), compute)
 
 
 def kept_product(big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad: Pair) -> Kept:
     """:func:`big_as_product` to a size `big`, or :func:`small_as_product`."""
     if big is None:
-        return Kept("kept_product", _small_matrix,
-                    lambda maps, ready, bias: _small_by(maps, ready, bias, kernel, stride, pad))
-    return Kept("kept_product", _big_matrix,
-                lambda maps, ready, bias: _big_by(maps, ready, bias, kernel, big, stride, pad))
+        return kept("kept_product", lambda maps, matrix, bias: _small_by(maps, matrix, bias, kernel, stride, pad),
+                    _small_matrix)
+    return kept("kept_product", lambda maps, matrix, bias: _big_by(maps, matrix, bias, kernel, big, stride, pad),
+                _big_matrix)
 
 
 def has_packed(dtype: torch.dtype) -> bool:
@@ -177,16 +208,20 @@ def has_packed(dtype: torch.dtype) -> bool:
     return dtype is torch.float32 and _pointwise is not None and all(hasattr(torch.ops.mkldnn, n) for n in needed)
 
 
-def packed(shape: tuple[int, ...], big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad: Pair) -> Kept:
-    """oneDNN's convolution of maps of this shape, to `small` or to a size `big`.
+def packed(shape: tuple[int, ...], big: Optional[tuple[int, ...]], kernel: Pair, stride: Pair, pad: Pair,
+           activation: tuple[str, list[float]] = ("none", [])) -> Kept:
+    """oneDNN's convolution of maps of this shape, to `small` or to a size `big`, and an activation in the same pass.
 
-    Its weight is in oneDNN's own layout, which takes as long as small convolutions where it is made at every call.
+    Its weight is in oneDNN's own layout, which takes as long as small convolutions where it is made at every call. The
+    activation is by oneDNN's name, and its constants.
     """
     mkldnn, settings = torch.ops.mkldnn, (stride, (1, 1), 1)
-    alone: tuple[Any, ...] = "none", [], ""
+    after = *activation, ""
     if big is None:
-        return Kept("packed", lambda weight: mkldnn._reorder_convolution_weight(weight, pad, *settings, shape),
-                    lambda maps, ready, bias: mkldnn._convolution_pointwise(maps, ready, bias, pad, *settings, *alone))
+        return kept("packed", lambda maps, ready, bias: mkldnn._convolution_pointwise(maps, ready, bias, pad, *settings,
+                                                                                      *after),
+                    lambda weight: mkldnn._reorder_convolution_weight(weight, pad, *settings, shape))
     more = pad, [b - (s - 1) * t + 2 * p - k for b, s, t, p, k in zip(big, shape[2:], stride, pad, kernel)], *settings
-    return Kept("packed", lambda weight: mkldnn._reorder_convolution_transpose_weight(weight, *more, shape),
-                lambda maps, ready, bias: mkldnn._convolution_transpose_pointwise(maps, ready, bias, *more, *alone))
+    return kept("packed", lambda maps, ready, bias: mkldnn._convolution_transpose_pointwise(maps, ready, bias, *more,
+                                                                                            *after),
+                lambda weight: mkldnn._reorder_convolution_transpose_weight(weight, *more, shape))

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .ways import Kept, Pair, channels_last, linear
+from .ways import Kept, Pair, channels_last, kept, linear
 
 __all__ = ["saves", "small_by_winograd", "big_by_winograd", "weight_by_winograd", "kept_winograd"]
 
@@ -93,7 +93,7 @@ def kept_winograd(big: Optional[tuple[int, ...]], stride: Pair, pad: Pair) -> Ke
     """:func:`big_by_winograd` to a size `big`, or :func:`small_by_winograd`, with the weight kept ready."""
     def compute(maps: Tensor, taps: Parts, bias: Optional[Tensor]) -> Tensor:
         return _small(maps, taps, bias, stride, pad) if big is None else _big(maps, taps, bias, big, stride, pad)
-    return Kept("kept_winograd", lambda weight: _prepared(weight, stride), compute)
+    return kept("kept_winograd", compute, lambda weight: _prepared(weight, stride))
 
 
 # --- the algorithm along both axes ------------------------------------------------------------------------------------

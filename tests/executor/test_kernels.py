@@ -96,7 +96,7 @@ def test_kept_weights_follow_what_is_written(rng, kernel, stride, pad, size):
             torch.testing.assert_close(to_big(small, weight, beside), expected + beside[:, None, None], rtol=1e-4,
                                        atol=1e-4)
             ready = to_small._ready
-            to_small(big, weight, None)
+            to_small(big, weight, below)
             assert to_small._ready is ready
 
 
@@ -207,7 +207,8 @@ def test_kept_weights_follow_every_writer(prefer, writer, shown):
     for _ in range(3):
         module.forward(batch)
         kept, = _kept(module)
-        assert (kept._weight is weight._tensor) == (kept._version is not None) == (not shown)
+        seen, version = kept._seen[0]
+        assert (seen is weight._tensor) == (version is not None) == (not shown)
     before = weight.asnumpy()
     WRITERS[writer](weight)
     assert (weight.asnumpy() != before).any()
