@@ -12,11 +12,12 @@ from ..ops import storage
 from ..ops.custom import Instances
 from ..symbol import Symbol
 from . import kernels
+from .fastest import made
 from .lower import heads_needed, lower, untraceable
 from .options import USUAL, Options
 from .placement import Placement
 from .sparsity import needs_sparse_gradients
-from .trace import EagerPrograms, Forward, Programs, Structure, record
+from .trace import EagerPrograms, Forward, Programs, Structure
 
 __all__ = ["Executor", "ProgramCache"]
 
@@ -280,7 +281,7 @@ class Executor:
         if sparse or untraceable(symbol):
             return EagerPrograms(function, structure.wanted)
         try:
-            return record(function, structure, self._options.compiled)
+            return made(function, structure, self._options.compiled)
         except Untraceable:
             return EagerPrograms(function, structure.wanted)
 

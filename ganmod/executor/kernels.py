@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import Callable, NamedTuple, Sequence, Union
+from typing import Callable, NamedTuple, Protocol, Sequence
 
 import torch
 from torch import Tensor
@@ -180,7 +180,14 @@ class Product(NamedTuple):
         return {"library": lambda: torch.mm(x, w.t()), "onednn": lambda: ways.linear(x, w)}
 
 
-Task = Union[Convolution, Product]
+class Task(Protocol):
+    """What has several equivalent ways to be computed; as a string, what their times are kept by."""
+
+    def names(self) -> list[str]:
+        """The ways."""
+
+    def ways(self) -> Ways:
+        """Each of them, as a call that takes its time."""
 
 
 def measured(task: Task) -> dict[str, float]:

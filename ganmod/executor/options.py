@@ -10,7 +10,7 @@ from ..base import InputError
 __all__ = ["Options", "USUAL", "options"]
 
 _PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-_MODES = (False, True, "reduce-overhead", "max-autotune")
+_MODES = (False, True, "auto", "reduce-overhead", "max-autotune")
 
 
 class Options(NamedTuple):
@@ -21,7 +21,8 @@ class Options(NamedTuple):
     precision : torch.dtype, optional
         Of matrix products and convolutions, and of what lies between them; None for that of their inputs.
     compiled : bool or str
-        Whether programs are compiled by ``torch.compile``, and in which of its modes.
+        Whether programs are compiled by ``torch.compile``, and in which of its modes; ``'auto'``: where that is
+        measured to be faster.
     """
 
     precision: Optional[torch.dtype] = None

@@ -9,8 +9,9 @@ from torch import Tensor
 from ..base import Untraceable
 from ..symbol import Symbol
 from .executor import Executor
+from .fastest import made
 from .lower import Lowered, lower, untraceable
-from .trace import EagerPrograms, Programs, Structure, record
+from .trace import EagerPrograms, Programs, Structure
 
 __all__ = ["add_penalty", "Penalty"]
 
@@ -76,6 +77,6 @@ def _recorded(score: Symbol, function: Lowered, structure: Structure, compiled: 
     if untraceable(score):
         return EagerPrograms(function, structure.wanted)
     try:
-        return record(function, structure, compiled)
+        return made(function, structure, compiled)
     except Untraceable:
         return EagerPrograms(function, structure.wanted)

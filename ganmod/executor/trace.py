@@ -126,6 +126,11 @@ class Programs:
         custom.call_directly(part)
         return _compiled(part, self._compiled) if self._compiled else Interpreter(part)
 
+    @property
+    def is_compilable(self) -> bool:
+        """Whether torch's compiler knows all of the calls."""
+        return _is_compilable(self._graph)
+
     def code(self) -> str:
         """The recorded line of torch calls, outputs and gradients together, as Python."""
         return self._graph.python_code("self").src
@@ -176,10 +181,9 @@ def _entering(argument: Tensor, wanted: bool) -> Tensor:
 
 def _compiled(graph: fx.Graph, mode: Union[bool, str]) -> Callable[..., Any]:
     """What torch's compiler makes of a program; as it is where that has Python operators."""
-    targets = [n.target for n in graph.nodes if n.op == "call_function"]
-    if not all(isinstance(t, torch._ops.OpOverload) or t is operator.getitem for t in targets):
+    if not _is_compilable(graph):
         return Interpreter(graph)
-    _logger.info("compiling a program of %d nodes at its first run, which takes a while", len(targets))
+    _logger.info("compiling a program of %d nodes at its first run, which takes a while", len(graph.nodes))
     module = fx.GraphModule(graph.owning_module or {}, graph)
     if not isinstance(mode, str):
         return torch.compile(module, dynamic=False)
@@ -189,6 +193,12 @@ def _compiled(graph: fx.Graph, mode: Union[bool, str]) -> Callable[..., Any]:
         torch.compiler.cudagraph_mark_step_begin()         # CUDA graphs write to the same memory at every run
         return fx.node.map_aggregate(function(*inputs), lambda r: r.clone() if isinstance(r, Tensor) else r)
     return run
+
+
+def _is_compilable(graph: fx.Graph) -> bool:
+    """Whether a graph calls torch's operators alone."""
+    return all(isinstance(n.target, torch._ops.OpOverload) or n.target is operator.getitem
+               for n in graph.nodes if n.op == "call_function")
 
 
 def record(function: Lowered, structure: Structure, compiled: Union[bool, str] = False) -> Programs:

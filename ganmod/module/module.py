@@ -184,9 +184,11 @@ class Module(UpdatingModule):
         mixed_precision : {'bfloat16', 'float16'}, optional
             In which matrix products and convolutions are computed; parameters, gradients, losses and outputs stay
             float32. Nothing scales the loss for float16, whose gradients below 6e-8 are 0.
-        compile : bool or {'reduce-overhead', 'max-autotune'}
-            Whether ``torch.compile`` makes the programs, at their first run, and in which of its modes; these two run
-            them as CUDA graphs on a GPU. On a CPU it needs a C++ compiler, and does not make them faster.
+        compile : bool or {'auto', 'reduce-overhead', 'max-autotune'}
+            Whether ``torch.compile`` makes the programs, at their first run, and in which of its modes; the last two
+            run them as CUDA graphs on a GPU. On a CPU it needs a C++ compiler, and is faster only where most of the
+            work lies between convolutions and products. ``'auto'`` compiles each program for a try, and has the faster
+            one run: that takes a quarter of a minute or more, which the log announces.
 
         Raises
         ------

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import ganmod as mx
+from ganmod import engine
 from ganmod.base import InputError
+from ganmod.executor import kernels, trace
 
 needs_compiler = pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
 
@@ -104,9 +106,47 @@ def test_compiled(mode, contexts, caplog):
     assert "compiling a program of" in caplog.text
 
 
-def test_python_operators_are_not_compiled(define_doubled):
+@needs_compiler
+@pytest.mark.parametrize("contexts", [[mx.cpu()], *([[mx.gpu()]] if torch.cuda.is_available() else [])])
+@pytest.mark.parametrize("faster", [True, False])
+def test_compiled_where_that_is_faster(monkeypatch, contexts, caplog, faster):
+    """Both are run; what was measured decides, also in a process that is given it."""
+    calls = []
+
+    def measure(ways):
+        calls.extend(way() for way in ways.values() if "compiled" in ways)
+        return {name: 0.5 if (name == "compiled") == faster else 1.0 for name in ways}
+    monkeypatch.setattr(kernels, "_timings", {})
+    monkeypatch.setattr(kernels, "_measure", measure)
+    expected = trained(contexts)[1]
+    assert not calls
+    for _ in range(2):
+        with caplog.at_level("INFO"):
+            module, found = trained(contexts, compile="auto")
+        assert error(found, expected) < 1e-4 and len(calls) == 2
+        programs = list(module._exec_group.execs[0]._programs.values())
+        assert [program._compiled for program in programs] == [faster]
+        assert ("it is compiled" in caplog.text) == faster and ("left as it is" in caplog.text) != faster
+        monkeypatch.setattr(kernels, "_timings", kernels.timings())
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch, caplog):
+    def broken(_graph, _mode):
+        def run(*_arrays):
+            raise RuntimeError("there is no compiler")
+        return run
+    monkeypatch.setattr(trace, "_compiled", broken)
+    found = trained(compile="auto")[1]
+    assert "not compiled: there is no compiler" in caplog.text and error(found, trained()[1]) == 0
+    with engine.fast_kernels(False):
+        programs = list(trained(compile="auto")[0]._exec_group.execs[0]._programs.values())
+    assert [program._compiled for program in programs] == [False]
+
+
+@pytest.mark.parametrize("mode", [True, "auto"])
+def test_python_operators_are_not_compiled(define_doubled, mode):
     executor = mx.mod.Module(mx.sym.Custom(mx.sym.Variable("data"), op_type=define_doubled), label_names=None)
-    executor.bind([("data", (2, 2))], compile=True)
+    executor.bind([("data", (2, 2))], compile=mode)
     executor.init_params()
     executor.forward(mx.io.DataBatch([mx.nd.ones((2, 2))]), is_train=True)
     np.testing.assert_array_equal(executor.get_outputs()[0].asnumpy(), np.full((2, 2), 2))
@@ -129,8 +169,9 @@ def define_doubled():
     return "doubled_for_options"
 
 
-@pytest.mark.parametrize("settings, message", [({"mixed_precision": "int8"}, "'bfloat16' or 'float16'"),
-                                               ({"compile": "fast"}, "expected one of False, True, 'reduce-overhead'")])
+@pytest.mark.parametrize("settings, message", [
+    ({"mixed_precision": "int8"}, "'bfloat16' or 'float16'"),
+    ({"compile": "fast"}, "expected one of False, True, 'auto', 'reduce-overhead'")])
 def test_other_options_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         trained(**settings)
