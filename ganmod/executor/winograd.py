@@ -159,9 +159,13 @@ def _chunks(big: Tensor, stride: Pair, tiles: Pair) -> Iterator[slice]:
 
 def _prepared(weight: Tensor, stride: Pair) -> Parts:
     """What products are taken with, 3x3: the halves of a kernel and their sums, (channels of small, cell) each."""
+    return _sums(_halves(weight, stride))
+
+
+def _halves(weight: Tensor, stride: Pair) -> Parts:
     a, b = stride
     taps = channels_last(weight).permute(0, 2, 3, 1).view(len(weight), 2, a, 2, b, -1)
-    return _sums([[taps[:, i, :, j].flatten(1) for j in range(2)] for i in range(2)])
+    return [[taps[:, i, :, j].flatten(1) for j in range(2)] for i in range(2)]
 
 
 def _places(small: Tensor, tiles: Pair) -> Parts:
