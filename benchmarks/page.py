@@ -32,8 +32,8 @@ kind. *Generator alone*: from noise to a numpy array, `is_train=False`.
 - *Memory* is the highest that the process reached, above what it held when its library was imported.
 - *Share of the rate*: the multiplications and additions that the loop asks for, counted from the layers' shapes with
 their padding, over its seconds; divided by the rate of a product of large float32 matrices in the same round. Where
-torch convolves faster than it multiplies matrices, more than 100 % is possible; so the rate of a large convolution
-without padding stands there too.
+torch convolves faster than it multiplies matrices, more than 100 % is possible, so the rate of a large convolution
+without padding stands there too; and where a convolution is computed with fewer multiplications than it has.
 - *Growth*: the slope of seconds against GFLOP, both as logarithms.
 
 {growth}"""

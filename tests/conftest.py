@@ -1,4 +1,4 @@
-"""Fixtures for every test: the seed, the devices that are present, and a fair share of the cores."""
+"""Fixtures for every test: the seed, the devices that are present, the kernels, and a fair share of the cores."""
 from __future__ import annotations
 
 import importlib
@@ -56,3 +56,23 @@ def seed() -> int:
 def rng(seed) -> np.random.Generator:
     """NumPy's generator, seeded."""
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """No kernel has been measured, and everything is worth it."""
+    kernels = importlib.import_module("ganmod.executor.kernels")
+    monkeypatch.setattr(kernels, "_timings", {})
+    monkeypatch.setattr(kernels, "_FEWEST", dict.fromkeys(kernels._FEWEST, 0))
+    monkeypatch.setattr(kernels, "_FEWEST_CHANNELS", 0)
+    return kernels
+
+
+@pytest.fixture
+def prefer(unmeasured, monkeypatch):
+    """Have certain ways of computing win wherever they are possible."""
+    def prefer(*names):
+        order = [*names, "channels last", "library"]
+        monkeypatch.setattr(unmeasured, "_measure", lambda calls: {
+            name: 10.0 ** order.index(name) if name in order else 1e9 for name in calls})
+    return prefer

@@ -4,7 +4,7 @@ import pytest
 
 import ganmod as mx
 from ganmod import engine
-from ganmod.executor import kernels, ways
+from ganmod.executor import ways
 
 pytestmark = pytest.mark.skipif(not ways.has_linear(), reason="needs oneDNN's matrix product")
 LAYERS = {"Convolution": mx.sym.Convolution, "Deconvolution": mx.sym.Deconvolution}
@@ -12,19 +12,6 @@ ACTIVATIONS = {
     "none": lambda net: net, "relu": lambda net: mx.sym.Activation(net, act_type="relu"),
     "leaky": lambda net: mx.sym.LeakyReLU(net, slope=0.2), "tanh": lambda net: mx.sym.Activation(net, act_type="tanh"),
 }
-
-
-@pytest.fixture
-def prefer(monkeypatch):
-    """Have one way win wherever it is possible."""
-    def prefer(way):
-        order = [way, "channels last", "library"]
-        monkeypatch.setattr(kernels, "_timings", {})
-        monkeypatch.setattr(kernels, "_FEWEST_CHANNELS", 0)
-        monkeypatch.setattr(kernels, "_FEWEST", dict.fromkeys(kernels._FEWEST, 0))
-        monkeypatch.setattr(kernels, "_measure", lambda calls: {
-            name: 10.0 ** order.index(name) if name in order else 1e9 for name in calls})
-    return prefer
 
 
 def normalised(layer="Convolution", activation="relu", fix_gamma=False, no_bias=True, **settings):

@@ -16,24 +16,6 @@ aten = torch.ops.aten
 needs_linear = pytest.mark.skipif(not ways.has_linear(), reason="needs oneDNN's matrix product")
 
 
-@pytest.fixture
-def unmeasured(monkeypatch):
-    """Nothing has been measured, and everything is worth it."""
-    monkeypatch.setattr(kernels, "_timings", {})
-    monkeypatch.setattr(kernels, "_FEWEST_CHANNELS", 0)
-    monkeypatch.setattr(kernels, "_FEWEST", {"convolution": 0, "fixed": 0, "product": 0})
-
-
-@pytest.fixture
-def prefer(unmeasured, monkeypatch):
-    """Have certain ways win wherever they are possible."""
-    def prefer(*names):
-        order = [*names, "channels last", "library"]
-        monkeypatch.setattr(kernels, "_measure", lambda calls: {
-            name: 10.0 ** order.index(name) if name in order else 1e9 for name in calls})
-    return prefer
-
-
 # --- the ways --------------------------------------------------------------------------------------------------------
 
 KERNELS = [((4, 4), (2, 2), (1, 1)), ((4, 4), (1, 1), (0, 0)), ((3, 3), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)),
