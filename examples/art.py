@@ -29,10 +29,9 @@ from ganmod.recordio import opencv
 Z = 200                                                # random numbers that a picture is made from
 FILTERS = {64: (1024, 512, 256, 128), 256: (1024, 512, 512, 512, 256, 128)}      # by size of the pictures, from 4x4 on
 NARROWER = 4                                           # by which they are divided, for CPUs, unless --full is given
-RATES = {True: 0.0002, False: 0.0015}                  # of learning, by --full: fewer filters take larger steps; they
-                                                       # fall to 0 until the end, or else the pictures stay grainy
+RATES = {True: 0.0002, False: 0.0015}                  # of learning, by --full: fewer filters take larger steps
 ADAM = {"beta1": 0.5, "beta2": 0.999}
-DECAY = 0.995                                          # of the moving average that pictures are drawn with
+DECAY = 0.99                                           # of the moving average that pictures are drawn with
 SWAPPED = 0.03                                         # of the discriminator's labels
 SHOWN = 36                                             # pictures on a sheet
 
@@ -174,17 +173,16 @@ def discriminator_symbol(filters):
     return mx.sym.FullyConnected(net, num_hidden=1, name="dout")
 
 
-def make_modules(options, steps, ctx):
-    """Generator and discriminator: bound, initialised, and ready to be updated so many times."""
-    filters, size, rate = network_filters(options), options.size, RATES[options.full]
+def make_modules(options, ctx):
+    """Generator and discriminator: bound, initialised, and ready to be updated."""
+    filters, size = network_filters(options), options.size
     generator = mx.mod.Module(generator_symbol(filters), ["rand"], None, context=ctx)
     generator.bind([("rand", (options.batch_size, Z))])
     discriminator = mx.mod.Module(discriminator_symbol(filters), ["data"], None, context=ctx)
     discriminator.bind([("data", (options.batch_size, 3, size, size))], inputs_need_grad=True)
     for module in (generator, discriminator):
         module.init_params(mx.init.Normal(0.02))
-        module.init_optimizer(optimizer="adam", optimizer_params={
-            "learning_rate": rate, "lr_scheduler": mx.lr_scheduler.PolyScheduler(steps, rate, pwr=1), **ADAM})
+        module.init_optimizer(optimizer="adam", optimizer_params={"learning_rate": RATES[options.full], **ADAM})
     return generator, discriminator
 
 
@@ -243,16 +241,15 @@ def train(run, options, images):
 
     Returns the generator with the average of its latest parameters, whose pictures are steadier, and less grainy.
     """
-    ctx, per_epoch = context(options.ctx), len(images) // options.batch_size
-    steps = options.epochs * per_epoch
-    generator, discriminator = make_modules(options, steps, ctx)
+    ctx = context(options.ctx)
+    generator, discriminator = make_modules(options, ctx)
     image_iter = mx.io.NDArrayIter(images, batch_size=options.batch_size, shuffle=True, last_batch_handle="discard")
     average = mx.gan.MovingAverage(generator, DECAY)
     run.attach(generator=generator, discriminator=discriminator, average=average, images=image_iter)
-    batches = endless(image_iter)
+    batches, per_epoch = endless(image_iter), len(images) // options.batch_size
     fixed = mx.nd.array(np.random.RandomState(options.seed).normal(size=(SHOWN, Z)))
 
-    for step in run.steps(steps, images=options.batch_size, per_epoch=per_epoch):
+    for step in run.steps(options.epochs * per_epoch, images=options.batch_size, per_epoch=per_epoch):
         real = next(batches).data[0].as_in_context(ctx)
         loss_d, loss_g = train_on(real, generator, discriminator)
         average.update()

@@ -44,11 +44,9 @@ def generate(options, images, count):
     data, size = torch.from_numpy(images), options.batch_size
     rate, narrower = 0.0002 if options.full else 0.0015, 64 if options.dry_run else 1 if options.full else 4
     generator, discriminator = networks([filters // narrower for filters in FILTERS[options.size]])
-    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.995))
+    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.99))
     average.update_parameters(generator)                   # the first is a copy
     of_g, of_d = (torch.optim.Adam(net.parameters(), rate, (0.5, 0.999)) for net in (generator, discriminator))
-    steps = options.epochs * (len(data) // size)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(o, lambda t: 1 - (t + 1) / steps) for o in (of_g, of_d)]
     for _ in range(options.epochs):
         for chosen in torch.randperm(len(data))[:len(data) // size * size].split(size):
             real, fake = labels(size)
@@ -62,6 +60,4 @@ def generate(options, images, count):
             F.binary_cross_entropy_with_logits(judged, torch.ones(size, 1)).backward()
             of_g.step()
             average.update_parameters(generator)
-            for schedule in schedules:
-                schedule.step()
     return sampled(average, torch.randn(count, Z))

@@ -35,7 +35,7 @@ def folded(node: fx.Node, task: Convolution, way: str) -> Optional[tuple[fx.Node
     """
     args: Any = node.args
     x, weight, bias, *settings = args
-    last, parameters, eps = _normalisation(node)
+    last, parameters, eps = _normalisation(node) if task.dtype is torch.float32 else (node, [], 0.0)
     user = _only_user(last)
     if way == "packed" and user is not None and user.target in _ACTIVATIONS:
         name, constants = _ACTIVATIONS[user.target]

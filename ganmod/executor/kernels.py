@@ -20,6 +20,7 @@ from typing import Callable, NamedTuple, Protocol, Sequence
 import torch
 from torch import Tensor
 
+from ..ops import storage
 from . import ways, winograd
 from .ways import Kept
 
@@ -109,7 +110,7 @@ class Convolution(NamedTuple):
     def ways(self) -> Ways:
         """Each way over maps of its own."""
         shapes = self.big, self.small, (self.small[1], self.big[1], *self.kernel)
-        big, small, weight = (torch.full(shape, 0.5, dtype=self.dtype) for shape in shapes)
+        big, small, weight = (storage.keep_private(torch.full(shape, 0.5, dtype=self.dtype)) for shape in shapes)
         last = ways.channels_last(big), ways.channels_last(small)
         usual: Ways = {"library": lambda: self._library(big, small, weight),
                        "channels last": lambda: self._library(*last, weight)}

@@ -84,7 +84,7 @@ def test_large_pictures(example, tmp_path):
     options = example.options(["--dry-run", "--size", "256", "--batch-size", "2", "--out", str(tmp_path)])
     images, labels = example.load(options)
     assert images.shape == (4, 3, 256, 256) and labels is not None
-    generator, discriminator = example.make_modules(options, 2, mx.cpu())
+    generator, discriminator = example.make_modules(options, mx.cpu())
     assert np.isfinite(example.train_on(mx.nd.array(images[:2]), generator, discriminator)).all()
     assert mx.gan.sample(generator, mx.nd.ones((3, 200))).shape == (3, 3, 256, 256)
 
@@ -104,7 +104,7 @@ def test_a_walk_ends_where_it_began(example, points, frames):
 @pytest.fixture
 def prefix(example, tmp_path):
     """That of a generator's checkpoint."""
-    generator, _ = example.make_modules(example.options(["--dry-run"]), 2, mx.cpu())
+    generator, _ = example.make_modules(example.options(["--dry-run"]), mx.cpu())
     generator.init_params(mx.init.Normal(0.2), force_init=True)            # pictures that differ
     generator.save_checkpoint(str(tmp_path / "painter"), 0)
     return str(tmp_path / "painter")
@@ -226,7 +226,7 @@ def test_gradients_are_those_of_the_sum(example):
     """The discriminator follows the gradient of its loss on both batches at once."""
     options = example.options(["--dry-run", "--batch-size", "4"])
     mx.random.seed(1)
-    generator, discriminator = example.make_modules(options, 2, mx.cpu())
+    generator, discriminator = example.make_modules(options, mx.cpu())
     followed = []
     discriminator.update = lambda: followed.append([g[0].asnumpy() for g in discriminator._exec_group.grad_arrays])
     real, fakes = mx.nd.random.normal(shape=(4, 3, 64, 64)), []

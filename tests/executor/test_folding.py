@@ -21,9 +21,9 @@ def normalised(layer="Convolution", activation="relu", fix_gamma=False, no_bias=
     return ACTIVATIONS[activation](mx.sym.BatchNorm(net, fix_gamma=fix_gamma, name="norm", **settings))
 
 
-def bound(rng, symbol):
+def bound(rng, symbol, **types):
     """An executor of a symbol with random values."""
-    executor = symbol.simple_bind(mx.cpu(), data=(2, 4, 8, 8), grad_req="null")
+    executor = symbol.simple_bind(mx.cpu(), data=(2, 4, 8, 8), grad_req="null", type_dict=types)
     for array in executor.arg_arrays:
         array[:] = rng.standard_normal(array.shape)
     for array in executor.aux_arrays:
@@ -91,6 +91,15 @@ def test_where_it_is_done(rng, prefer, symbol, mode, is_folded):
         for one, other in zip(found, executor.forward(**mode)):
             np.testing.assert_allclose(one, other.asnumpy(), rtol=1e-4, atol=1e-4)
     assert ("_normalised" in program(executor)) == is_folded
+
+
+def test_half_precision_is_left_alone(rng, prefer):
+    """Its statistics are float32, which would turn weights into what they are."""
+    prefer("channels last")
+    executor = bound(rng, normalised(), data="bfloat16")
+    for found, plain in zip(*outputs(executor)):
+        np.testing.assert_allclose(found, plain, rtol=0.05, atol=0.05)
+    assert "memory_format" in program(executor) and "_normalised" not in program(executor)
 
 
 def test_a_watched_program_shows_every_node(rng, prefer):
