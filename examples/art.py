@@ -29,9 +29,9 @@ from ganmod.recordio import opencv
 Z = 200                                                # random numbers that a picture is made from
 FILTERS = {64: (1024, 512, 256, 128), 256: (1024, 512, 512, 512, 256, 128)}      # by size of the pictures, from 4x4 on
 NARROWER = 4                                           # by which they are divided, for CPUs, unless --full is given
-RATES = {True: 0.0002, False: 0.0015}                  # of learning, by --full: fewer filters take larger steps
+RATES = {True: 0.0002, False: 0.0005}                  # of learning, by --full: fewer filters take larger steps
 ADAM = {"beta1": 0.5, "beta2": 0.999}
-DECAY = 0.99                                           # of the moving average that pictures are drawn with
+DECAY = 0.995                                          # of the moving average that pictures are drawn with
 SWAPPED = 0.03                                         # of the discriminator's labels
 SHOWN = 36                                             # pictures on a sheet
 

@@ -42,9 +42,9 @@ def generate(options, images, count):
     """Train with the settings of the example on its images (N, 3, S, S); returns `count` generated ones."""
     torch.manual_seed(options.seed)
     data, size = torch.from_numpy(images), options.batch_size
-    rate, narrower = 0.0002 if options.full else 0.0015, 64 if options.dry_run else 1 if options.full else 4
+    rate, narrower = 0.0002 if options.full else 0.0005, 64 if options.dry_run else 1 if options.full else 4
     generator, discriminator = networks([filters // narrower for filters in FILTERS[options.size]])
-    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.995))
     average.update_parameters(generator)                   # the first is a copy
     of_g, of_d = (torch.optim.Adam(net.parameters(), rate, (0.5, 0.999)) for net in (generator, discriminator))
     for _ in range(options.epochs):
