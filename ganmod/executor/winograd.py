@@ -45,7 +45,7 @@ def _small(big: Tensor, taps: Parts, bias: Optional[Tensor], stride: Pair, pad: 
         made = [[linear(cells[i][j].flatten(0, 2), taps[i][j], bias if i == j == 1 else None)
                  for j in range(3)] for i in range(3)]     # the product in the middle is part of every place
         places = small[images]
-        _fold(made, [[places[:, :, i, :, j] for j in range(2)] for i in range(2)])
+        _fold_columns(_fold_rows(made), [[places[:, :, i, :, j] for j in range(2)] for i in range(2)])
     return small.view(len(big), 2 * tiles[0], 2 * tiles[1], -1)[:, :h, :w].permute(0, 3, 1, 2)
 
 
@@ -83,9 +83,9 @@ def weight_by_winograd(big: Tensor, small: Tensor, stride: Pair, pad: Pair) -> T
                 for total, pair in zip(sums, row):
                     total.addmm_(*pair)
     assert made is not None
-    (a, b), channels = stride, big.shape[1]
+    made, (a, b), channels = _fold_rows(made), stride, big.shape[1]      # whose middle ones make room for the result
     weight = big.new_empty(small.shape[1], 2, a, 2, b, channels)
-    _fold(made, [[weight[:, i, :, j] for j in range(2)] for i in range(2)])
+    _fold_columns(made, [[weight[:, i, :, j] for j in range(2)] for i in range(2)])
     return weight.view(-1, 2 * a, 2 * b, channels).permute(0, 3, 1, 2)
 
 
@@ -104,15 +104,20 @@ def _sums(parts: Parts) -> Parts:
     return [rows[0], [above + below for above, below in zip(*rows)], rows[1]]
 
 
-def _fold(parts: Parts, results: Parts) -> None:
-    """3x3 -> 2x2, the reverse: the one in the middle goes to both sides. It overwrites the parts."""
+def _fold_rows(parts: Parts) -> Parts:
+    """3x3 -> 3x2, the reverse along rows: the part in the middle goes to both sides. It overwrites the parts."""
     for left, middle, right in parts:
         left += middle
         right += middle
-    for j in range(2):
-        first, middle, last = (row[2 * j].view(results[0][j].shape) for row in parts)
-        torch.add(first, middle, out=results[0][j])
-        torch.add(last, middle, out=results[1][j])
+    return [[left, right] for left, _, right in parts]
+
+
+def _fold_columns(parts: Parts, results: Parts) -> None:
+    """3x2 -> 2x2, the reverse along columns, into the results."""
+    for first, middle, last, above, below in zip(*parts, *results):
+        shape = above.shape
+        torch.add(first.view(shape), middle.view(shape), out=above)
+        torch.add(last.view(shape), middle.view(shape), out=below)
 
 
 def _differences(cells: Parts) -> Parts:
