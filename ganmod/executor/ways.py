@@ -125,6 +125,10 @@ def weight_as_product(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pa
 
 # --- weights that are kept ready --------------------------------------------------------------------------------------
 
+#: A parameter, or a copy of it; and its version, or None for a copy.
+_Sight = tuple[Optional[Tensor], Optional[int]]
+
+
 class Kept:
     """A way whose parameters are prepared once, for programs without gradients, and again when one has changed.
 
@@ -143,14 +147,16 @@ class Kept:
 
     def __init__(self, name: str, prepare: Callable[..., tuple[Any, ...]], compute: Callable[..., Tensor]) -> None:
         self.__name__, self._prepare, self._compute = name, prepare, compute
-        self._seen: list[tuple[Optional[Tensor], Optional[int]]] = []
+        self._kept: tuple[list[_Sight], tuple[Any, ...]] = [], ()      # exchanged as one: threads may share programs
 
     def __call__(self, maps: Tensor, *parameters: Optional[Tensor]) -> Tensor:
         """The maps that they give."""
-        if not (self._seen and all(map(_is_seen, parameters, self._seen))):
-            self._ready = self._prepare(*parameters)
-            self._seen = [_sight(parameter) for parameter in parameters]
-        return self._compute(maps, *self._ready)
+        seen, ready = self._kept
+        if not (seen and all(map(_is_seen, parameters, seen))):
+            seen = [_sight(parameter) for parameter in parameters]
+            ready = self._prepare(*parameters)
+            self._kept = seen, ready
+        return self._compute(maps, *ready)
 
     def normalised(self, axis: int, eps: float) -> "Kept":
         """The same with batch normalisation after it, by gamma, beta, mean and variance, which are parameters too.
@@ -170,14 +176,14 @@ class Kept:
         return Kept(f"{self.__name__}_normalised", prepare, self._compute)
 
 
-def _sight(parameter: Optional[Tensor]) -> tuple[Optional[Tensor], Optional[int]]:
+def _sight(parameter: Optional[Tensor]) -> _Sight:
     """What a parameter is recognised by: itself and its version while it is private, else a copy."""
     if parameter is None or not storage.is_private(parameter):
         return parameter if parameter is None else parameter.clone(), None
     return parameter, parameter._version
 
 
-def _is_seen(parameter: Optional[Tensor], seen: tuple[Optional[Tensor], Optional[int]]) -> bool:
+def _is_seen(parameter: Optional[Tensor], seen: _Sight) -> bool:
     """Whether a parameter is what it was."""
     before, version = seen
     if parameter is None or before is None:

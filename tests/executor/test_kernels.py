@@ -77,9 +77,9 @@ def test_kept_weights_follow_what_is_written(rng, kernel, stride, pad, size):
                 big, weight, below, *settings), rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(to_big(small, weight, beside), expected + beside[:, None, None], rtol=1e-4,
                                        atol=1e-4)
-            ready = to_small._ready
+            kept = to_small._kept
             to_small(big, weight, below)
-            assert to_small._ready is ready
+            assert to_small._kept is kept
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_kept_weights_follow_every_writer(prefer, writer, shown):
     for _ in range(3):
         module.forward(batch)
         kept, = _kept(module)
-        seen, version = kept._seen[0]
+        (seen, version), _ = kept._kept[0]                  # of the weight, and of the bias that is not there
         assert (seen is weight._tensor) == (version is not None) == (not shown)
     before = weight.asnumpy()
     WRITERS[writer](weight)
