@@ -131,14 +131,14 @@ def keep_private(tensor: Tensor) -> Tensor:
 
 def publish(tensor: Tensor) -> Tensor:
     """Note that others have a tensor's memory from now on; returns the tensor."""
-    if is_private(tensor):
-        setattr(tensor.untyped_storage(), _MARK, False)
+    if tensor.layout is torch.strided and getattr(memory := tensor.untyped_storage(), _MARK, False):
+        setattr(memory, _MARK, False)
     return tensor
 
 
 def is_private(tensor: Tensor) -> bool:
     """Whether a tensor's ``_version`` tells of everything that is written to it."""
-    return not is_sparse(tensor) and getattr(tensor.untyped_storage(), _MARK, False)
+    return tensor.layout is torch.strided and getattr(tensor.untyped_storage(), _MARK, False)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------
