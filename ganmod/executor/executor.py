@@ -12,7 +12,7 @@ from ..ops import storage
 from ..ops.custom import Instances
 from ..symbol import Symbol
 from . import kernels
-from .fastest import made
+from .fastest import record_programs
 from .lower import heads_needed, lower, untraceable
 from .options import USUAL, Options
 from .placement import Placement
@@ -281,7 +281,7 @@ class Executor:
         if sparse or untraceable(symbol):
             return EagerPrograms(function, structure.wanted)
         try:
-            return made(function, structure, self._options.compiled)
+            return record_programs(function, structure, self._options.compiled)
         except Untraceable:
             return EagerPrograms(function, structure.wanted)
 

@@ -16,12 +16,12 @@ from . import kernels
 from .lower import Lowered
 from .trace import Programs, Structure, record
 
-__all__ = ["made"]
+__all__ = ["record_programs"]
 
 _logger = logging.getLogger(__name__)
 
 
-def made(function: Lowered, structure: Structure, compiled: Union[bool, str]) -> Programs:
+def record_programs(function: Lowered, structure: Structure, compiled: Union[bool, str]) -> Programs:
     """The programs of :func:`ganmod.executor.trace.record`, compiled as asked for: ``'auto'`` where that is faster.
 
     What has been measured is among :func:`ganmod.executor.kernels.timings`. With fast kernels switched off, or without

@@ -41,6 +41,7 @@ _FEWEST_CHANNELS = 32                  # of both maps, for what moves more memor
 
 _SMALL = {"product": ways.small_as_product, "winograd": winograd.small_by_winograd}
 _BIG = {"product": ways.big_as_product, "phases": ways.big_in_phases, "winograd": winograd.big_by_winograd}
+_WEIGHT = {"product": ways.weight_as_product, "winograd": winograd.weight_by_winograd}
 _KEPT = {"product": "kept product", "winograd": "kept winograd"}       # with weights that are kept ready
 
 _timings: dict[str, dict[str, float]] = {}
@@ -133,8 +134,7 @@ class Convolution(NamedTuple):
         """The function of one of our own ways, and its arguments; the arrays may be nodes that stand for them."""
         settings = self.stride, self.pad
         if self.wanted == "weight":
-            return (winograd.weight_by_winograd, (big, small, *settings)) if way == "winograd" else \
-                (ways.weight_as_product, (big, small, self.kernel, *settings))
+            return _WEIGHT[way], (big, small, self.kernel, *settings)
         maps = small if self.wanted == "big" else big
         if self.fixed and way != "phases":
             return self.kept(way), (maps, weight, bias)

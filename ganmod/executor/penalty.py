@@ -9,7 +9,7 @@ from torch import Tensor
 from ..base import Untraceable
 from ..symbol import Symbol
 from .executor import Executor
-from .fastest import made
+from .fastest import record_programs
 from .lower import Lowered, lower, untraceable
 from .trace import EagerPrograms, Programs, Structure
 
@@ -77,6 +77,6 @@ def _recorded(score: Symbol, function: Lowered, structure: Structure, compiled: 
     if untraceable(score):
         return EagerPrograms(function, structure.wanted)
     try:
-        return made(function, structure, compiled)
+        return record_programs(function, structure, compiled)
     except Untraceable:
         return EagerPrograms(function, structure.wanted)

@@ -70,7 +70,7 @@ def _big(small: Tensor, taps: Parts, bias: Optional[Tensor], size: tuple[int, ..
     return big.permute(0, 3, 1, 2)
 
 
-def weight_by_winograd(big: Tensor, small: Tensor, stride: Pair, pad: Pair) -> Tensor:
+def weight_by_winograd(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pad: Pair) -> Tensor:
     """The gradient of the weight, from `big` and `small` of which one is a gradient."""
     tiles, made = _tiles(*small.shape[2:]), None
     for images in _chunks(big, stride, tiles):
@@ -86,7 +86,7 @@ def weight_by_winograd(big: Tensor, small: Tensor, stride: Pair, pad: Pair) -> T
     made, (a, b), channels = _fold_rows(made), stride, big.shape[1]      # whose middle ones make room for the result
     weight = big.new_empty(small.shape[1], 2, a, 2, b, channels)
     _fold_columns(made, [[weight[:, i, :, j] for j in range(2)] for i in range(2)])
-    return weight.view(-1, 2 * a, 2 * b, channels).permute(0, 3, 1, 2)
+    return weight.view(-1, *kernel, channels).permute(0, 3, 1, 2)
 
 
 def kept_winograd(big: Optional[tuple[int, ...]], stride: Pair, pad: Pair) -> Kept:

@@ -39,7 +39,7 @@ def outputs(executor, **mode):
 
 
 def program(executor):
-    """The latest program that was made for an executor, in words."""
+    """The first program that was made for an executor, in words."""
     return list(executor._programs.values())[0].code()
 
 

@@ -49,7 +49,7 @@ def test_each_way_is_the_library_s(rng, monkeypatch, kernel, stride, pad, size, 
         torch.testing.assert_close(ways.big_in_phases(head, weight, beside, size, stride, pad), to_big, **close)
     if kernel == (2 * stride[0], 2 * stride[1]):
         torch.testing.assert_close(winograd.small_by_winograd(big, weight, below, stride, pad), small, **close)
-        torch.testing.assert_close(winograd.weight_by_winograd(big, head, stride, pad), to_weight, **close)
+        torch.testing.assert_close(winograd.weight_by_winograd(big, head, kernel, stride, pad), to_weight, **close)
         torch.testing.assert_close(winograd.big_by_winograd(head, weight, beside, size, stride, pad), to_big, **close)
 
 

@@ -133,8 +133,10 @@ def test_trajectory_in_single_precision(compare, prefer, ways):
     for seed in range(6):
         try:
             compare(train, loop_inputs(seed, np.float32), rtol=1e-3, atol=1e-6, relative_to="array")
-            assert not ways or any(ways[0] in times for times in kernels.timings().values())
-            return
+            break
         except AssertionError as error:
             failures.append(str(error).splitlines()[0])
-    pytest.fail("no run agrees:\n" + "\n".join(failures))
+    else:
+        pytest.fail("no run agrees:\n" + "\n".join(failures))
+    assert not ways or ways[0] in {kernels.chosen(times, "channels last") for times in kernels.timings().values()
+                                   if "channels last" in times}
