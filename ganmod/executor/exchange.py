@@ -77,7 +77,7 @@ def _is_plain(node: Any, axes: int) -> bool:
 # --- matrix products -------------------------------------------------------------------------------------------------
 
 def _exchange_product(graph: fx.Graph, node: fx.Node) -> None:
-    """Have oneDNN compute ``x @ w`` or ``bias + x @ w``."""
+    """Compute ``x @ w`` or ``bias + x @ w`` in the way that is faster."""
     args: Any = node.args
     *bias, x, w = args
     if node.kwargs or not (_is_plain(x, 2) and _is_plain(w, 2)) or bias and not _is_plain(bias[0], 1):
@@ -85,11 +85,12 @@ def _exchange_product(graph: fx.Graph, node: fx.Node) -> None:
     left, right = x.meta["val"], w.meta["val"]
     strided = left.stride(1) != 1, right.stride(0) != 1
     task = Product(left.shape[0], left.shape[1], right.shape[1], strided, left.dtype)
-    if not task.is_worthwhile or chosen(measured(task), "library") == "library":
+    way = chosen(measured(task), "library") if task.is_worthwhile else "library"
+    if way == "library":
         return
     with graph.inserting_before(node):
         weight = w.args[0] if w.target is aten.t.default else graph.call_function(aten.t.default, (w,))
-    _replace(graph, node, ways.linear, (x, weight, *bias))
+    _replace(graph, node, task.function(way), (x, weight, *bias))
 
 
 # --- convolutions ----------------------------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ def _lay_channels_last(graph: fx.Graph, ordinary: set[fx.Node], outputs: int) ->
 
 def _is_particular(node: fx.Node) -> bool:
     """Whether a node has to be given tensors whose elements lie in the order of the axes."""
-    if node.target is operator.getitem or node.target is ways.linear:
+    if node.target in (operator.getitem, ways.linear, ways.swapped):
         return False
     if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace not in ("aten", "prims"):
         return True

@@ -5,13 +5,15 @@ computed (see :mod:`ganmod.executor.ways`), all equal but for rounding: the libr
 NDArrays do or channels last; one matrix product; phases; smaller products, by :mod:`ganmod.executor.winograd`; and in
 programs without gradients, over weights that are kept ready. Each way is timed when a program with such a node is
 recorded, once in a process, and :func:`report` shows it. Maps lie channels last throughout a program, from the first
-convolution to the outputs, or not at all. A matrix product may be oneDNN's in place of torch's.
+convolution to the outputs, or not at all. A matrix product may be oneDNN's in place of torch's, or that of
+its transposes.
 
 :func:`ganmod.engine.set_fast_kernels` switches this off. What is chosen follows from :func:`timings` alone, so that a
 process that is given those of another computes the same, to the bit.
 """
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -42,6 +44,7 @@ _FEWEST_CHANNELS = 32                  # of both maps, for what moves more memor
 _SMALL = {"product": ways.small_as_product, "winograd": winograd.small_by_winograd}
 _BIG = {"product": ways.big_as_product, "phases": ways.big_in_phases, "winograd": winograd.big_by_winograd}
 _WEIGHT = {"product": ways.weight_as_product, "winograd": winograd.weight_by_winograd}
+_PRODUCT = {"onednn": ways.linear, "swapped": ways.swapped}
 _KEPT = {"product": "kept product", "winograd": "kept winograd"}       # with weights that are kept ready
 
 _timings: dict[str, dict[str, float]] = {}
@@ -167,18 +170,28 @@ class Product(NamedTuple):
     @property
     def is_worthwhile(self) -> bool:
         """Whether it is large enough to be measured."""
-        return ways.has_linear(self.dtype) and 2 * self.rows * self.inner * self.columns >= _FEWEST["product"]
+        return len(self.names()) > 1 and 2 * self.rows * self.inner * self.columns >= _FEWEST["product"]
 
     def names(self) -> list[str]:
         """The ways that are worth a try."""
-        return ["library", "onednn"]
+        found = ["library"]
+        if ways.has_linear(self.dtype):
+            found.append("onednn")
+        if self.rows < self.columns and not any(self.strided):
+            found.append("swapped")
+        return found
 
     def ways(self) -> Ways:
-        """Torch's product and oneDNN's."""
+        """Each way over matrices of its own."""
         x, w = (torch.full((self.inner, n), 0.5, dtype=self.dtype).t() if strided else
                 torch.full((n, self.inner), 0.5, dtype=self.dtype)
                 for n, strided in zip((self.rows, self.columns), self.strided))
-        return {"library": lambda: torch.mm(x, w.t()), "onednn": lambda: ways.linear(x, w)}
+        usual: Ways = {"library": lambda: torch.mm(x, w.t())}
+        return {name: usual.get(name) or functools.partial(self.function(name), x, w) for name in self.names()}
+
+    def function(self, way: str) -> Callable[..., Tensor]:
+        """One of our own ways, a function of x, w and a bias."""
+        return _PRODUCT[way]
 
 
 class Task(Protocol):
@@ -227,13 +240,15 @@ def chosen(times: dict[str, float], usual: str) -> str:
 @torch.no_grad()
 def _measure(calls: Ways) -> dict[str, float]:
     """The best of a few runs of each way, in turns, so that a slow moment of the machine is one for all of them."""
-    best, start = dict.fromkeys(calls, math.inf), time.perf_counter()
+    best, spent = dict.fromkeys(calls, math.inf), dict.fromkeys(calls, 0.0)
     for turn in range(_MOST_TURNS):
-        if turn >= _FEWEST_TURNS and time.perf_counter() - start > _SECONDS:
+        if turn >= _FEWEST_TURNS and sum(spent.values()) > _SECONDS:
             break
         for name, call in calls.items():                   # the first turn finds memory, and does not tell much
-            if turn < 2 or best[name] < _HOPELESS * min(best.values()):
-                best[name] = min(best[name], _seconds(call))
+            is_cheap = turn < 2 or spent[name] < _SECONDS / len(calls)
+            if is_cheap or best[name] < _HOPELESS * min(best.values()):
+                seconds = _seconds(call)
+                best[name], spent[name] = min(best[name], seconds), spent[name] + seconds
     return best
 
 

@@ -9,6 +9,7 @@ from ..context import Context
 from ..files import reading
 from ..ndarray import NDArray
 from . import states as files
+from . import units
 from .optimizer import Index, Optimizer
 
 __all__ = ["Updater", "get_updater", "read_states"]
@@ -31,9 +32,34 @@ class Updater:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.states: dict[Index, Any] = {}
+        self._states: dict[Index, Any] = {}
+        self._units: dict[Index, float] = {}               # of those states whose unit is not 1
+        self._are_shown = False
         self.states_synced: dict[Index, bool] = {}
         self.aggregate_updates = optimizer.aggregate_num > 0
+
+    @property
+    def states(self) -> dict[Index, Any]:
+        """The states by index, as :meth:`Optimizer.create_state` made them."""
+        self._are_shown = True                             # whoever has them may look at any time from now on
+        self._settle()
+        return self._states
+
+    @states.setter
+    def states(self, states: dict[Index, Any]) -> None:
+        self._states, self._units, self._are_shown = states, {}, True
+
+    def _settle(self) -> None:
+        """Give all states back the unit 1."""
+        for i in list(self._units):
+            self._keep_in(1.0, i)
+
+    def _keep_in(self, unit: float, index: Index) -> None:
+        present = self._units.pop(index, 1.0)
+        if present != unit:
+            units.change_unit(self._states[index], present, unit)
+        if unit != 1.0:
+            self._units[index] = unit
 
     def __call__(self, index: Any, grad: Any, weight: Any) -> None:
         """Update a parameter in place; or several of one device in one call, given as lists.
@@ -51,16 +77,20 @@ class Updater:
             return
         self.optimizer._set_current_context(weights[0].context.device_id)
         for i, w in zip(indices, weights):
-            if i not in self.states:
-                self.states[i] = self.optimizer.create_state_multi_precision(i, w)
+            if i not in self._states:
+                self._states[i] = self.optimizer.create_state_multi_precision(i, w)
             elif not self.states_synced[i]:
-                self.states[i] = self.sync_state_context(self.states[i], w.context)
+                self._states[i] = self.sync_state_context(self._states[i], w.context)
             self.states_synced[i] = True
-        states = [self.states[i] for i in indices]
-        if isinstance(index, (list, tuple)):
-            self.optimizer.update_multi_precision(list(indices), list(weights), list(grads), states)
-        else:
-            self.optimizer.update_multi_precision(index, weight, grad, states[0])
+        unit = 1.0 if self._are_shown else units.unit_for(self.optimizer, weights)
+        for i in indices:
+            self._keep_in(unit, i)
+        states = [self._states[i] for i in indices]
+        with units.taking(self.optimizer, unit):
+            if isinstance(index, (list, tuple)):
+                self.optimizer.update_multi_precision(list(indices), list(weights), list(grads), states)
+            else:
+                self.optimizer.update_multi_precision(index, weight, grad, states[0])
 
     def sync_state_context(self, state: Any, context: Context) -> Any:
         """A state, its arrays on `context`."""
@@ -72,7 +102,8 @@ class Updater:
 
     def get_states(self, dump_optimizer: bool = False) -> bytes:
         """States and update counts as the content of a file, with the optimizer's settings if `dump_optimizer`."""
-        return files.dump(self.states, self.optimizer, dump_optimizer)
+        self._settle()
+        return files.dump(self._states, self.optimizer, dump_optimizer)
 
     def set_states(self, states: bytes) -> None:
         """Take over what :meth:`get_states` returned, ours or MXNet's.
@@ -84,8 +115,9 @@ class Updater:
         FileFormatError
             If it is damaged, foreign, or a pickle of anything else.
         """
-        self.states, self.optimizer = files.load(states, self.optimizer)
-        self.states_synced = dict.fromkeys(self.states, False)
+        self._states, self.optimizer = files.load(states, self.optimizer)
+        self._units, self._are_shown = {}, False
+        self.states_synced = dict.fromkeys(self._states, False)
 
 
 def read_states(updater: Updater, fname: Union[str, "os.PathLike[str]"]) -> None:
