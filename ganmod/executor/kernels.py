@@ -39,18 +39,22 @@ _SECONDS = 0.05                        # for measuring one task, unless that is 
 _FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
 _HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
 _MOST_PATCHES = 1 << 24                # elements
+_MOST_VALUES = 1 << 24                 # of a weight that is kept ready
 _FEWEST_CHANNELS = 32                  # of both maps, for what moves more memory to multiply less
 
-_SMALL = {"product": ways.small_as_product, "winograd": winograd.small_by_winograd}
-_BIG = {"product": ways.big_as_product, "phases": ways.big_in_phases, "winograd": winograd.big_by_winograd}
-_WEIGHT = {"product": ways.weight_as_product, "winograd": winograd.weight_by_winograd}
-_PRODUCT = {"onednn": ways.linear, "swapped": ways.swapped}
-_KEPT = {"product": "kept product", "winograd": "kept winograd"}       # with weights that are kept ready
+Ways = dict[str, Callable[[], object]]
+Functions = dict[str, Callable[..., Tensor]]
+
+_WINOGRAD = {f"winograd {tile}": tile for tile in winograd.TILES}
+_SMALL: Functions = {"product": ways.small_as_product, **dict.fromkeys(_WINOGRAD, winograd.small_by_winograd)}
+_BIG: Functions = {"product": ways.big_as_product, "phases": ways.big_in_phases,
+                   **dict.fromkeys(_WINOGRAD, winograd.big_by_winograd)}
+_WEIGHT: Functions = {"product": ways.weight_as_product, **dict.fromkeys(_WINOGRAD, winograd.weight_by_winograd)}
+_PRODUCT: Functions = {"onednn": ways.linear, "swapped": ways.swapped}
+_KEPT = {name: f"kept {name}" for name in ("product", *_WINOGRAD)}     # with weights that are kept ready
 
 _timings: dict[str, dict[str, float]] = {}
 _generation = 0
-
-Ways = dict[str, Callable[[], object]]
 
 
 class Convolution(NamedTuple):
@@ -102,14 +106,18 @@ class Convolution(NamedTuple):
         fits = all(k % s == 0 and k > s for k, s in zip(self.kernel, self.stride)) and self.stride != (1, 1)
         if self.wanted == "big" and fits and self.big[1] * self.stride[0] * self.stride[1] <= 64:
             found.append("phases")
-        if self.dtype is torch.float32 and ways.has_linear() and min(self.big[1], self.small[1]) >= _FEWEST_CHANNELS \
-                and winograd.saves(self.small, self.kernel, self.stride):
-            found.append("winograd")
+        found += [name for name, tile in _WINOGRAD.items() if self._is_good_for(tile)]
         if self.fixed:
             found = [_KEPT.get(name, name) for name in found]
         if self.fixed and ways.has_packed(self.dtype):
             found.append("packed")
         return found
+
+    def _is_good_for(self, tile: int) -> bool:
+        """Whether Winograd's tiles of so many places promise to be faster."""
+        is_light = not self.fixed or winograd.size_of_values(self.small[1] * self._patch, tile) <= _MOST_VALUES
+        return self.dtype is torch.float32 and min(self.big[1], self.small[1]) >= _FEWEST_CHANNELS and is_light \
+            and winograd.saves(self.small, self.kernel, self.stride, tile)
 
     def ways(self) -> Ways:
         """Each way over maps of its own."""
@@ -135,7 +143,9 @@ class Convolution(NamedTuple):
     def call(self, way: str, big: object, small: object, weight: object, bias: object) \
             -> tuple[Callable[..., Tensor], tuple[object, ...]]:
         """The function of one of our own ways, and its arguments; the arrays may be nodes that stand for them."""
-        settings = self.stride, self.pad
+        settings: tuple[object, ...] = self.stride, self.pad
+        if way in _WINOGRAD:
+            settings = *settings, _WINOGRAD[way]
         if self.wanted == "weight":
             return _WEIGHT[way], (big, small, self.kernel, *settings)
         maps = small if self.wanted == "big" else big
@@ -149,8 +159,8 @@ class Convolution(NamedTuple):
         shape, size = (self.big, None) if self.wanted == "small" else (self.small, self.big[2:])
         if way == "packed":
             return ways.packed(shape, size, self.kernel, self.stride, self.pad, activation)
-        if way == "kept winograd":
-            return winograd.kept_winograd(size, self.stride, self.pad)
+        if (name := way.removeprefix("kept ")) in _WINOGRAD:
+            return winograd.kept_winograd(size, self.stride, self.pad, _WINOGRAD[name])
         return ways.kept_product(size, self.kernel, self.stride, self.pad)
 
 

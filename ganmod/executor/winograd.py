@@ -1,211 +1,242 @@
-"""Convolutions whose kernel is twice their stride, with 9 multiplications in place of 16, for float32 on CPUs.
+"""Convolutions whose kernel is twice their stride, with fewer multiplications, for float32 on CPUs.
 
-Winograd's minimal filtering F(2x2, 2x2) [Lavin & Gray 2016, sec. 4]. A cell is what lies between two places of `small`
-in `big`, all its pixels and channels; a place looks at 2x2 cells, and a tile of 2x2 places at 3x3. Along an axis, with
-cells a, b, c and a kernel's halves g, h, its places are ``a g + b h = (a - b) g + b (g + h)`` and ``b g + c h = (c - b)
-h + b (g + h)``: three products instead of four. The gradients are the same three products, turned round.
+Winograd's minimal filtering F(m x m, 2 x 2) [Lavin & Gray 2016, sec. 4]. A cell is what lies between two places of
+`small` in `big`, all its pixels and channels; a place looks at 2x2 cells, and a tile of m x m places at (m + 1) x
+(m + 1). Halves of kernels, places and cells are taken as polynomials along both axes, which are multiplied by their
+values in (m + 1) x (m + 1) points [Toom 1963; Cook 1966]: so many products do in place of 4 m². To come to these values
+and back is a product with a small matrix.
 
 As in :mod:`ganmod.executor.ways`, maps are (N, C, H, W), channels last in memory, and weights (channels of small,
-channels of big, kH, kW). A few images at a time are computed, as many as caches hold.
+channels of big, kH, kW). A few images at a time are computed, and of large weights a few channels of `small`, as many
+as caches hold.
 """
 from __future__ import annotations
 
-from typing import Iterator, Optional
+import functools
+import math
+from typing import Callable, Generic, Iterable, Iterator, NamedTuple, Optional, Sequence, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .ways import Kept, Pair, channels_last, kept, linear
+from .ways import Kept, Pair, kept
 
-__all__ = ["saves", "small_by_winograd", "big_by_winograd", "weight_by_winograd", "kept_winograd"]
+__all__ = ["TILES", "saves", "size_of_values", "small_by_winograd", "big_by_winograd", "weight_by_winograd",
+           "kept_winograd"]
 
-Parts = list[list[Tensor]]                                 # 2x2 or 3x3 of them, by row and column
-_AT_ONCE = 1 << 22                                         # elements of the differences of cells
+#: By m, the points, besides infinity: among those of four, the ones that keep the most of float32's digits.
+_POINTS = {2: (0.0, 1.0), 4: (1.25, -1.25, 0.4, -0.4)}
+TILES = tuple(_POINTS)
+_MAPS_AT_ONCE, _WEIGHTS_AT_ONCE = 1 << 21, 1 << 23         # values
 
 
-def saves(small: tuple[int, ...], kernel: Pair, stride: Pair) -> bool:
+def saves(small: tuple[int, ...], kernel: Pair, stride: Pair, tile: int) -> bool:
     """Whether a convolution to maps of this shape is one of these, and takes a fifth of the operations less."""
-    h, w = small[2:]
-    rows, columns = _tiles(h, w)
-    return kernel == (2 * stride[0], 2 * stride[1]) and 9 * rows * columns <= 0.8 * 4 * h * w
+    products, usual = _points(tile) * math.prod(_tiles(small[2:], tile)), 4 * math.prod(small[2:])
+    return kernel == (2 * stride[0], 2 * stride[1]) and products <= 0.8 * usual
 
 
-def small_by_winograd(big: Tensor, weight: Tensor, bias: Optional[Tensor], stride: Pair, pad: Pair) -> Tensor:
-    """`small`, which a Convolution gives."""
-    return _small(big, _prepared(weight, stride), bias, stride, pad)
+def size_of_values(weight: int, tile: int) -> int:
+    """How many values a weight of so many elements has."""
+    return _points(tile) * weight // 4
 
 
-def _small(big: Tensor, taps: Parts, bias: Optional[Tensor], stride: Pair, pad: Pair) -> Tensor:
-    h, w = ((size + 2 * p) // s - 1 for size, p, s in zip(big.shape[2:], pad, stride))
-    tiles = _tiles(h, w)
-    small = big.new_empty(len(big), tiles[0], 2, tiles[1], 2, len(taps[0][0]))
-    for images in _chunks(big, stride, tiles):
-        cells = _differences(_cells(big[images], tiles, stride, pad))
-        made = [[linear(cells[i][j].flatten(0, 2), taps[i][j], bias if i == j == 1 else None)
-                 for j in range(3)] for i in range(3)]     # the product in the middle is part of every place
-        places = small[images]
-        _fold_columns(_fold_rows(made), [[places[:, :, i, :, j] for j in range(2)] for i in range(2)])
-    return small.view(len(big), 2 * tiles[0], 2 * tiles[1], -1)[:, :h, :w].permute(0, 3, 1, 2)
-
-
-def big_by_winograd(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: Pair, stride: Pair, pad: Pair) \
+def small_by_winograd(big: Tensor, weight: Tensor, bias: Optional[Tensor], stride: Pair, pad: Pair, tile: int) \
         -> Tensor:
+    """`small`, which a Convolution gives."""
+    return _small(big, _taps(weight, stride, tile), len(weight), bias, stride, pad, tile)
+
+
+def _small(big: Tensor, taps: Taps, channels: int, bias: Optional[Tensor], stride: Pair, pad: Pair, tile: int) \
+        -> Tensor:
+    h, w = ((size + 2 * p) // s - 1 for size, p, s in zip(big.shape[2:], pad, stride))
+    tiles, back = _tiles((h, w), tile), _matrices(tile).places.t()
+    small = big.new_empty(len(big), tiles[0], tile, tiles[1], tile, channels)
+    for images in _images(len(big), tiles, math.prod(stride) * big.shape[1], channels, tile):
+        cells = _cells(big[images], tiles, stride, pad, tile)
+        for some, values in taps:
+            made = torch.bmm(cells, values.transpose(1, 2))
+            places = small[images, ..., some].permute(2, 4, 0, 1, 3, 5)
+            found = torch.mm(back, made.flatten(1)).view(places.shape)
+            places.copy_(found) if bias is None else torch.add(found, bias[some], out=places)
+    return small.view(len(big), tile * tiles[0], tile * tiles[1], channels)[:, :h, :w].permute(0, 3, 1, 2)
+
+
+def big_by_winograd(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: Pair, stride: Pair, pad: Pair,
+                    tile: int) -> Tensor:
     """`big`, of the given size, which a Deconvolution gives."""
-    return _big(small, _prepared(weight, stride), bias, size, stride, pad)
+    return _big(small, _taps(weight, stride, tile), weight.shape[1], bias, size, stride, pad, tile)
 
 
-def _big(small: Tensor, taps: Parts, bias: Optional[Tensor], size: tuple[int, ...], stride: Pair, pad: Pair) -> Tensor:
-    tiles = _tiles(*small.shape[2:])
-    big = small.new_empty(len(small), *size, taps[0][0].shape[1] // (stride[0] * stride[1]))
-    for images in _chunks(big.permute(0, 3, 1, 2), stride, tiles):
-        places = _sums(_places(small[images], tiles))
-        made = [[linear(places[i][j].flatten(0, 2), taps[i][j].t()).view(*places[i][j].shape[:3], -1)
-                 for j in range(3)] for i in range(3)]
-        maps = _to_size(_joined(_overlaid(made), stride), pad, size)
-        if bias is None:
-            big[images] = maps
-        else:
-            torch.add(maps, bias, out=big[images])
+def _big(small: Tensor, taps: Taps, channels: int, bias: Optional[Tensor], size: tuple[int, ...], stride: Pair,
+         pad: Pair, tile: int) -> Tensor:
+    tiles, back = _tiles(small.shape[2:], tile), _matrices(tile).cells.t()
+    big = small.new_empty(len(small), *size, channels)
+    for images in _images(len(small), tiles, math.prod(stride) * channels, small.shape[1], tile):
+        places = _places(small[images], tiles, tile)
+        made = _products((places[..., some], values) for some, values in taps)
+        cells = torch.mm(back, made.flatten(1)).view(tile + 1, tile + 1, -1, *tiles, *stride, channels)
+        maps = _to_size(_joined(cells), pad, size)
+        big[images].copy_(maps) if bias is None else torch.add(maps, bias, out=big[images])
     return big.permute(0, 3, 1, 2)
 
 
-def weight_by_winograd(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pad: Pair) -> Tensor:
+def weight_by_winograd(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pad: Pair, tile: int) -> Tensor:
     """The gradient of the weight, from `big` and `small` of which one is a gradient."""
-    tiles, made = _tiles(*small.shape[2:]), None
-    for images in _chunks(big, stride, tiles):
-        cells, places = _differences(_cells(big[images], tiles, stride, pad)), _sums(_places(small[images], tiles))
-        pairs = [[(places[i][j].flatten(0, 2).t(), cells[i][j].flatten(0, 2)) for j in range(3)] for i in range(3)]
-        if made is None:
-            made = [[torch.mm(*pair) for pair in row] for row in pairs]
-        else:
-            for sums, row in zip(made, pairs):
-                for total, pair in zip(sums, row):
-                    total.addmm_(*pair)
-    assert made is not None
-    made, (a, b), channels = _fold_rows(made), stride, big.shape[1]      # whose middle ones make room for the result
-    weight = big.new_empty(small.shape[1], 2, a, 2, b, channels)
-    _fold_columns(made, [[weight[:, i, :, j] for j in range(2)] for i in range(2)])
-    return weight.view(-1, *kernel, channels).permute(0, 3, 1, 2)
+    channels, tiles = small.shape[1], _tiles(small.shape[2:], tile)
+    cell, back = math.prod(stride) * big.shape[1], _matrices(tile).taps.t()
+    pairs = _Parts(_images(len(big), tiles, cell, channels, tile), lambda images: (
+        _places(small[images], tiles, tile), _cells(big[images], tiles, stride, pad, tile)))
+    weight = big.new_empty(channels, 2, stride[0], 2, stride[1], big.shape[1])
+    for some in _channels(channels, cell, tile):
+        made = _products((places[..., some].transpose(1, 2), cells) for _, (places, cells) in pairs)
+        halves = weight[some].permute(1, 3, 0, 2, 4, 5)
+        halves.copy_(torch.mm(back, made.flatten(1)).view(halves.shape))
+    return weight.view(channels, *kernel, -1).permute(0, 3, 1, 2)
 
 
-def kept_winograd(big: Optional[tuple[int, ...]], stride: Pair, pad: Pair) -> Kept:
+def kept_winograd(big: Optional[tuple[int, ...]], stride: Pair, pad: Pair, tile: int) -> Kept:
     """:func:`big_by_winograd` to a size `big`, or :func:`small_by_winograd`, with the weight kept ready."""
-    def compute(maps: Tensor, taps: Parts, bias: Optional[Tensor]) -> Tensor:
-        return _small(maps, taps, bias, stride, pad) if big is None else _big(maps, taps, bias, big, stride, pad)
-    return kept("kept_winograd", compute, lambda weight: _prepared(weight, stride))
+    def compute(maps: Tensor, values: Tensor, bias: Optional[Tensor]) -> Tensor:
+        taps, (_, channels, cell) = [(slice(None), values)], values.shape
+        if big is None:
+            return _small(maps, taps, channels, bias, stride, pad, tile)
+        return _big(maps, taps, cell // math.prod(stride), bias, big, stride, pad, tile)
+    return kept("kept_winograd", compute, lambda weight: _values(weight, stride, tile))
 
 
-# --- the algorithm along both axes ------------------------------------------------------------------------------------
+# --- values in points -------------------------------------------------------------------------------------------------
 
-def _sums(parts: Parts) -> Parts:
-    """2x2 -> 3x3: along each axis, both parts and between them their sum."""
-    rows = [[left, left + right, right] for left, right in parts]
-    return [rows[0], [above + below for above, below in zip(*rows)], rows[1]]
+class _Matrices(NamedTuple):
+    """What values are found by, (points, elements) each: of the halves of kernels, of tiles of places and of cells."""
 
-
-def _fold_rows(parts: Parts) -> Parts:
-    """3x3 -> 3x2, the reverse along rows: the part in the middle goes to both sides. It overwrites the parts."""
-    for left, middle, right in parts:
-        left += middle
-        right += middle
-    return [[left, right] for left, _, right in parts]
+    taps: Tensor
+    places: Tensor
+    cells: Tensor
 
 
-def _fold_columns(parts: Parts, results: Parts) -> None:
-    """3x2 -> 2x2, the reverse along columns, into the results."""
-    for first, middle, last, above, below in zip(*parts, *results):
-        shape = above.shape
-        torch.add(first.view(shape), middle.view(shape), out=above)
-        torch.add(last.view(shape), middle.view(shape), out=below)
+@functools.cache
+def _matrices(tile: int) -> _Matrices:
+    """Both axes at once: Kronecker products of the matrices for one."""
+    def powers(count: int) -> np.ndarray:
+        rows = [[point ** k for k in range(count)] for point in _POINTS[tile]]
+        return np.array([*rows, [0.0] * (count - 1) + [1.0]])     # at infinity the highest power alone counts
+
+    cells = np.linalg.inv(powers(tile + 1)).T
+    scale = abs(cells).max(1, keepdims=True)               # what one factor gains, another loses
+    return _Matrices(*(torch.from_numpy(np.kron(m, m).astype(np.float32))
+                       for m in (powers(2) * scale, powers(tile), cells / scale)))
 
 
-def _differences(cells: Parts) -> Parts:
-    """Of the 2x2 parts of :func:`_cells`, those that each tile takes products of, 3x3."""
-    rows = [[even[:, :, :-1] - odd, odd, even[:, :, 1:] - odd] for even, odd in cells]
-    return [[even[:, :-1] - odd for even, odd in zip(*rows)], rows[1],
-            [even[:, 1:] - odd for even, odd in zip(*rows)]]
+def _products(pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """The sum of products of values, (points, rows, inner) and (points, inner, columns)."""
+    (one, other), *more = pairs
+    sums = torch.bmm(one, other)
+    for one, other in more:
+        sums.baddbmm_(one, other)
+    return sums
 
 
-def _overlaid(parts: Parts) -> Parts:
-    """3x3 -> 2x2, the reverse: each product goes to the cells that it was of. It overwrites the parts."""
-    for row in parts:
-        row[1] -= row[0]
-        row[1] -= row[2]
-    for above, middle, below in zip(*parts):
-        middle -= above
-        middle -= below
-    columns = [[_overlapping(left, right, 2), middle] for left, middle, right in parts]
-    above, middle, below = columns
-    return [[_overlapping(first, last, 1) for first, last in zip(above, below)], middle]
+def _points(tile: int) -> int:
+    return (tile + 1) ** 2
 
 
-def _overlapping(first: Tensor, last: Tensor, axis: int) -> Tensor:
-    """What lies at the edges of tiles along an axis: the first cell of each one, and the last one of the one before."""
-    made = F.pad(first, (0, 0) * (first.dim() - axis - 1) + (0, 1))
-    made.narrow(axis, 1, last.shape[axis]).add_(last)
-    return made
+def _values(weight: Tensor, stride: Pair, tile: int) -> Tensor:
+    """Of a weight: (points, channels of small, elements of a cell)."""
+    (a, b), (channels, maps) = stride, weight.shape[:2]
+    halves = weight.reshape(channels, maps, 2, a, 2, b).permute(2, 4, 0, 3, 5, 1).reshape(4, -1)
+    return torch.mm(_matrices(tile).taps, halves).view(-1, channels, a * b * maps)
 
 
-# --- cells and places -------------------------------------------------------------------------------------------------
-
-def _tiles(height: int, width: int) -> Pair:
-    """How many tiles cover so many places."""
-    return -(-height // 2), -(-width // 2)
-
-
-def _chunks(big: Tensor, stride: Pair, tiles: Pair) -> Iterator[slice]:
-    """Images that are computed at once, about as many each time."""
-    each = 9 * tiles[0] * tiles[1] * stride[0] * stride[1] * big.shape[1]
-    times = -(-len(big) // max(1, _AT_ONCE // each))
-    for k in range(times):
-        yield slice(k * len(big) // times, (k + 1) * len(big) // times)
+def _places(small: Tensor, tiles: Pair, tile: int) -> Tensor:
+    """Of the places of tiles: (points, tiles of all images, channels)."""
+    maps = _to_size(small.permute(0, 2, 3, 1), (0, 0), (tile * tiles[0], tile * tiles[1])).contiguous()
+    found = _windows(maps, tiles, (1, 1), tile, tile).reshape(tile * tile, -1)
+    return torch.mm(_matrices(tile).places, found).view(_points(tile), -1, small.shape[1])
 
 
-def _prepared(weight: Tensor, stride: Pair) -> Parts:
-    """What products are taken with, 3x3: the halves of a kernel and their sums, (channels of small, cell) each."""
-    return _sums(_halves(weight, stride))
+def _cells(big: Tensor, tiles: Pair, stride: Pair, pad: Pair, tile: int) -> Tensor:
+    """Of the cells that tiles look at: (points, tiles of all images, elements of a cell)."""
+    size = (tile * tiles[0] + 1) * stride[0], (tile * tiles[1] + 1) * stride[1]
+    maps = _to_size(big.permute(0, 2, 3, 1), (-pad[0], -pad[1]), size).contiguous()
+    found = _windows(maps, tiles, stride, tile, tile + 1).reshape(_points(tile), -1)
+    return torch.mm(_matrices(tile).cells, found).view(_points(tile), -1, math.prod(stride) * big.shape[1])
 
 
-def _halves(weight: Tensor, stride: Pair) -> Parts:
-    a, b = stride
-    taps = channels_last(weight).permute(0, 2, 3, 1).view(len(weight), 2, a, 2, b, -1)
-    return [[taps[:, i, :, j].flatten(1) for j in range(2)] for i in range(2)]
+def _windows(maps: Tensor, tiles: Pair, stride: Pair, tile: int, count: int) -> Tensor:
+    """A view of maps (N, height, width, C): (count, count, N, rows, columns, kH / 2, kW / 2, C), for each tile so many
+    cells along both axes from its own on; those of neighbours may be the same."""
+    (a, b), (image, row, column, element) = stride, maps.stride()
+    return maps.as_strided((count, count, len(maps), *tiles, a, b, maps.shape[3]), (
+        a * row, b * column, image, tile * a * row, tile * b * column, row, column, element))
 
 
-def _places(small: Tensor, tiles: Pair) -> Parts:
-    """The 2x2 places of each tile: (N, rows, columns, channels) each."""
-    n, channels = small.shape[:2]
-    maps = _to_size(small.permute(0, 2, 3, 1), (0, 0), (2 * tiles[0], 2 * tiles[1]))
-    maps = maps.reshape(n, tiles[0], 2, tiles[1], 2, channels)
-    return [[maps[:, :, i, :, j].contiguous() for j in range(2)] for i in range(2)]
+def _joined(cells: Tensor) -> Tensor:
+    """The reverse: maps in which each pixel is the sum of what the tiles give that look at it."""
+    count, _, n, rows, columns, a, b, channels = cells.shape
+    tile = count - 1
+    maps = cells.new_empty(n, (tile * rows + 1) * a, (tile * columns + 1) * b, channels)
+    maps[:, -a:] = 0
+    maps[:, :, -b:] = 0
+    windows = _windows(maps, (rows, columns), (a, b), tile, count)
+    windows[:tile, :tile] = cells[:tile, :tile]
+    windows[tile, :tile] += cells[tile, :tile]             # the edges, which belong to two tiles, and then the corners
+    windows[:tile, tile] += cells[:tile, tile]
+    windows[tile, tile] += cells[tile, tile]
+    return maps
 
 
-def _cells(big: Tensor, tiles: Pair, stride: Pair, pad: Pair) -> Parts:
-    """The cells of all tiles, by even and odd rows and columns: (N, rows, columns, elements of a cell) each.
+# --- some at a time ---------------------------------------------------------------------------------------------------
 
-    The even ones lie at the edges of tiles, and are one more than these.
-    """
-    (rows, columns), (a, b) = [2 * count + 1 for count in tiles], stride
-    n, channels = big.shape[:2]
-    maps = _to_size(big.permute(0, 2, 3, 1), (-pad[0], -pad[1]), (rows * a, columns * b))
-    cells = maps.reshape(n, rows, a, columns, b, channels).transpose(2, 3)
-    return [[cells[:, i::2, j::2].flatten(3) for j in range(2)] for i in range(2)]
+Made = TypeVar("Made")
+Taps = Iterable[tuple[slice, Tensor]]
+
+
+class _Parts(Generic[Made]):
+    """Slices, each with what is made of it: once if there is one, and otherwise anew whenever they are gone through."""
+
+    def __init__(self, slices: list[slice], make: Callable[[slice], Made]) -> None:
+        self._slices, self._make = slices, make
+        self._only = make(slices[0]) if len(slices) == 1 else None
+
+    def __iter__(self) -> Iterator[tuple[slice, Made]]:
+        for part in self._slices:
+            yield part, self._make(part) if self._only is None else self._only
+
+
+def _taps(weight: Tensor, stride: Pair, tile: int) -> Taps:
+    """Slices of the channels of `small`, and the weight's values for these."""
+    slices = _channels(len(weight), math.prod(stride) * weight.shape[1], tile)
+    return _Parts(slices, lambda some: _values(weight[some], stride, tile))
+
+
+def _channels(channels: int, cell: int, tile: int) -> list[slice]:
+    return _slices(channels, _points(tile) * cell, _WEIGHTS_AT_ONCE)
+
+
+def _images(count: int, tiles: Pair, cell: int, channels: int, tile: int) -> list[slice]:
+    """Many at a time where it takes long to find the weight's values, which may have to be found anew for each."""
+    at_once = max(_MAPS_AT_ONCE, _points(tile) * channels * cell)
+    return _slices(count, _points(tile) * math.prod(tiles) * cell, at_once)
+
+
+def _slices(count: int, each: int, at_once: int) -> list[slice]:
+    """Slices of about the same length that together are `count` long, and less than `at_once` large."""
+    parts = -(-count // max(1, at_once // each))
+    return [slice(k * count // parts, (k + 1) * count // parts) for k in range(parts)]
+
+
+# --- maps -------------------------------------------------------------------------------------------------------------
+
+def _tiles(places: Sequence[int], tile: int) -> Pair:
+    """How many tiles cover so many places along each axis."""
+    rows, columns = (-(-count // tile) for count in places)
+    return rows, columns
 
 
 def _to_size(maps: Tensor, start: Pair, size: tuple[int, ...]) -> Tensor:
     """The part of maps (N, height, width, C) that starts there and has this size, 0 beyond their edges."""
     ends = [(-first, first + count - there) for first, count, there in zip(start, size, maps.shape[1:])]
     return F.pad(maps, (0, 0, *ends[1], *ends[0])) if any(map(any, ends)) else maps
-
-
-def _joined(cells: Parts, stride: Pair) -> Tensor:
-    """The maps that consist of such cells: (N, height, width, channels)."""
-    (a, b), odd = stride, cells[1][1]
-    n, rows, columns, _ = odd.shape
-    maps = odd.new_empty(n, 2 * rows + 1, a, 2 * columns + 1, b, odd.shape[3] // (a * b))
-    for i in range(2):
-        for j in range(2):
-            part = maps[:, i::2, :, j::2].transpose(2, 3)
-            part.copy_(cells[i][j].view(part.shape))
-    return maps.flatten(3, 4).flatten(1, 2)
