@@ -81,9 +81,80 @@ def test_large_parameters_are_updated_in_pieces(monkeypatch, name):
 
 def test_memory_for_a_large_gradient_is_that_of_a_piece(monkeypatch):
     monkeypatch.setattr("ganmod.optimizer.fused._PIECE", 10)
-    updater = get_updater(Adam(rescale_grad=0.5))
+    updater = get_updater(Adam(rescale_grad=0.3))
     updater([0, 1], arrays((10, 10), (30,)), arrays((10, 10), (30,)))
     assert [[t.shape for t in kept] for kept in updater.optimizer._memory.values()] == [[(10,)]]
+
+
+# --- the units of states ---------------------------------------------------------------------------------------------
+
+def adam_by_hand(shapes, rescale, steps, **settings):
+    """Weights and states after some steps of an optimizer whose states are its caller's."""
+    optimizer, weights = Adam(learning_rate=0.1, rescale_grad=rescale, **settings), arrays(*shapes)
+    states = [optimizer.create_state(k, w) for k, w in enumerate(weights)]
+    for step in range(steps):
+        optimizer.update(list(range(len(shapes))), weights, arrays(*shapes, seed=step + 1), states)
+    return weights, states
+
+
+SHAPES = [(4, 3), (5,)]
+
+
+@pytest.mark.parametrize("rescale", [1.0, 0.5, 1 / 64, 0.3, 4.0])
+@pytest.mark.parametrize("settings", [{}, dict(wd=0.1), dict(clip_gradient=0.01), dict(epsilon=0.3)], ids=str)
+def test_states_kept_in_another_unit_make_the_same_steps(rescale, settings):
+    """To the bit; and whoever looks at a state, at any time, sees it as the optimizer defines it."""
+    weights, states = adam_by_hand(SHAPES, rescale, 4, **settings)
+    updater, found = get_updater(Adam(learning_rate=0.1, rescale_grad=rescale, **settings)), arrays(*SHAPES)
+    for step in range(4):
+        updater([0, 1], arrays(*SHAPES, seed=step + 1), found)
+        if step == 1:
+            updater.get_states()
+    assert equal(values(found), values(weights))
+    held = updater.states[0]
+    assert equal([p for k in range(2) for p in flat(updater.states[k])], [p for s in states for p in flat(s)])
+    weights, states = adam_by_hand(SHAPES, rescale, 5, **settings)
+    updater([0, 1], arrays(*SHAPES, seed=5), found)
+    assert equal(values(found), values(weights)) and equal(flat(held), flat(states[0]))
+
+
+def test_the_unit_follows_the_optimizer(monkeypatch):
+    """Gradients are not rescaled where that can be left to the states; a new factor is theirs from the next step on."""
+    rescaled = []
+    monkeypatch.setattr(Adam, "_scaled", lambda self, grads: (
+        rescaled.append(self.rescale_grad), [g * self.rescale_grad for g in grads])[1])
+    factors = [0.5, 0.25, 0.3, 0.25]
+    optimizer, found = Adam(learning_rate=0.1), arrays(*SHAPES)
+    updater, plain, weights = get_updater(optimizer), Adam(learning_rate=0.1), arrays(*SHAPES)
+    states = [plain.create_state(k, w) for k, w in enumerate(weights)]
+    for step, factor in enumerate(factors):
+        optimizer.rescale_grad = factor
+        updater([0, 1], arrays(*SHAPES, seed=step + 1), found)
+        assert (optimizer.rescale_grad, optimizer.epsilon, optimizer.wd) == (factor, 1e-8, 0.0)
+    assert rescaled == [0.3]
+    for step, factor in enumerate(factors):
+        plain.rescale_grad = factor
+        plain.update([0, 1], weights, arrays(*SHAPES, seed=step + 1), states)
+    assert equal(values(found), values(weights))
+    assert equal([p for k in range(2) for p in flat(updater.states[k])], [p for s in states for p in flat(s)])
+    updater([0, 1], arrays(*SHAPES, seed=9), found)         # the states have been shown
+    assert rescaled[-1] == 0.25
+
+
+def test_no_unit_for_what_others_define():
+    """Subclasses see states as they made them, and 16 bits have no room for other units."""
+    class Mine(Adam):
+        def update(self, index, weight, grad, state):
+            seen.append(self.rescale_grad)
+            super().update(index, weight, grad, state)
+
+    seen = []
+    updater = get_updater(Mine(rescale_grad=0.5))
+    updater(0, mx.nd.ones((2,)), mx.nd.ones((2,)))
+    halves, whole = (get_updater(Adam(rescale_grad=0.5, multi_precision=True)) for _ in range(2))
+    halves(0, mx.nd.ones((2,), dtype="float16"), mx.nd.ones((2,), dtype="float16"))
+    whole(0, mx.nd.ones((2,)), mx.nd.ones((2,)))
+    assert seen == [0.5] and not halves._units and not updater._units and whole._units == {0: 0.5}
 
 
 def test_one_fused_call_for_all(monkeypatch):

@@ -34,7 +34,7 @@ _logger = logging.getLogger(__name__)
 #: What one way must win over the library's to be preferred: timings are not exact, and the same choice is to come out.
 _GAIN = 0.9
 #: Below these numbers of operations there is nothing to gain.
-_FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6}
+_FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6, "winograd": 2e9}
 _SECONDS = 0.05                        # for measuring one task, unless that is less than the fewest turns
 _FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
 _HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
@@ -91,17 +91,21 @@ class Convolution(NamedTuple):
     @property
     def is_worthwhile(self) -> bool:
         """Whether it is large enough to be measured."""
-        places = self.small[0] * self.small[2] * self.small[3]
-        return 2 * places * self.small[1] * self._patch >= _FEWEST["fixed" if self.fixed else "convolution"]
+        return self._operations >= _FEWEST["fixed" if self.fixed else "convolution"]
 
     @property
-    def _patch(self) -> int:
-        return self.big[1] * self.kernel[0] * self.kernel[1]
+    def _patches(self) -> tuple[int, int]:
+        """How many there are of what a place of `small` sees, and elements of each."""
+        return self.small[0] * self.small[2] * self.small[3], self.big[1] * self.kernel[0] * self.kernel[1]
+
+    @property
+    def _operations(self) -> int:
+        return 2 * math.prod(self._patches) * self.small[1]
 
     def names(self) -> list[str]:
         """The ways that are worth a try; ``library`` and ``channels last`` are the same call on other memory."""
         found = ["library", "channels last"]
-        if ways.has_linear(self.dtype) and self.small[0] * self.small[2] * self.small[3] * self._patch <= _MOST_PATCHES:
+        if ways.has_linear(self.dtype) and math.prod(self._patches) <= _MOST_PATCHES:
             found.append("product")
         fits = all(k % s == 0 and k > s for k, s in zip(self.kernel, self.stride)) and self.stride != (1, 1)
         if self.wanted == "big" and fits and self.big[1] * self.stride[0] * self.stride[1] <= 64:
@@ -114,9 +118,12 @@ class Convolution(NamedTuple):
         return found
 
     def _is_good_for(self, tile: int) -> bool:
-        """Whether Winograd's tiles of so many places promise to be faster."""
-        is_light = not self.fixed or winograd.size_of_values(self.small[1] * self._patch, tile) <= _MOST_VALUES
-        return self.dtype is torch.float32 and min(self.big[1], self.small[1]) >= _FEWEST_CHANNELS and is_light \
+        """Whether Winograd's tiles of so many places promise to be faster, for the memory that they take."""
+        if self.fixed:
+            is_worth_it = winograd.size_of_values(self.small[1] * self._patches[1], tile) <= _MOST_VALUES
+        else:
+            is_worth_it = self._operations >= _FEWEST["winograd"]
+        return is_worth_it and self.dtype is torch.float32 and min(self.big[1], self.small[1]) >= _FEWEST_CHANNELS \
             and winograd.saves(self.small, self.kernel, self.stride, tile)
 
     def ways(self) -> Ways:

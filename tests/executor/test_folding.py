@@ -43,7 +43,7 @@ def program(executor):
     return list(executor._programs.values())[0].code()
 
 
-@pytest.mark.parametrize("way", ["channels last", "kept product", "packed", "kept winograd", "phases"])
+@pytest.mark.parametrize("way", ["channels last", "kept product", "packed", "kept winograd 2", "phases"])
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("fix_gamma, no_bias", [(True, True), (False, False)])

@@ -27,8 +27,10 @@ KERNELS = [((4, 4), (2, 2), (1, 1)), ((4, 4), (1, 1), (0, 0)), ((3, 3), (1, 1), 
 @pytest.mark.parametrize("kernel, stride, pad", KERNELS)
 @pytest.mark.parametrize("size", [(6, 6), (7, 9)])
 @pytest.mark.parametrize("at_once", [1, 1 << 22], ids=["one image", "all"])
-def test_each_way_is_the_library_s(rng, monkeypatch, kernel, stride, pad, size, at_once):
-    monkeypatch.setattr(winograd, "_AT_ONCE", at_once)
+@pytest.mark.parametrize("weights_at_once", [1, 1 << 22], ids=["one channel", "all channels"])
+def test_each_way_is_the_library_s(rng, monkeypatch, kernel, stride, pad, size, at_once, weights_at_once):
+    monkeypatch.setattr(winograd, "_MAPS_AT_ONCE", at_once)
+    monkeypatch.setattr(winograd, "_WEIGHTS_AT_ONCE", weights_at_once)
 
     def maps(*shape):
         return torch.from_numpy(rng.standard_normal(shape).astype("float32")).contiguous(
@@ -47,10 +49,12 @@ def test_each_way_is_the_library_s(rng, monkeypatch, kernel, stride, pad, size, 
     torch.testing.assert_close(ways.big_as_product(head, weight, beside, size, stride, pad), to_big, **close)
     if all(k % s == 0 for k, s in zip(kernel, stride)):
         torch.testing.assert_close(ways.big_in_phases(head, weight, beside, size, stride, pad), to_big, **close)
-    if kernel == (2 * stride[0], 2 * stride[1]):
-        torch.testing.assert_close(winograd.small_by_winograd(big, weight, below, stride, pad), small, **close)
-        torch.testing.assert_close(winograd.weight_by_winograd(big, head, kernel, stride, pad), to_weight, **close)
-        torch.testing.assert_close(winograd.big_by_winograd(head, weight, beside, size, stride, pad), to_big, **close)
+    for tile in winograd.TILES if kernel == (2 * stride[0], 2 * stride[1]) else ():
+        found = (winograd.small_by_winograd(big, weight, below, stride, pad, tile),
+                 winograd.weight_by_winograd(big, head, kernel, stride, pad, tile),
+                 winograd.big_by_winograd(head, weight, beside, size, stride, pad, tile))
+        for one, expected in zip(found, (small, to_weight, to_big)):
+            torch.testing.assert_close(one, expected, **close)
 
 
 @needs_linear
@@ -67,7 +71,8 @@ def test_kept_weights_follow_what_is_written(rng, kernel, stride, pad, size):
     small = ways.channels_last(aten.convolution.default(big, weight, None, *settings))
     made = [ways.kept_product, lambda *args: ways.packed(big.shape if args[0] is None else small.shape, *args)]
     if kernel == (2 * stride[0], 2 * stride[1]):
-        made.append(lambda size, _, *settings: winograd.kept_winograd(size, *settings))
+        made += [lambda size, _, *settings, tile=tile: winograd.kept_winograd(size, *settings, tile)
+                 for tile in winograd.TILES]
     for make in made:
         to_small, to_big = make(None, kernel, stride, pad), make(size, kernel, stride, pad)
         for change in (0, 1, 1):
@@ -121,14 +126,15 @@ CHAINS = [[dict(kernel=(4, 4), stride=(2, 2), pad=(1, 1))] * 2, [dict(kernel=(3,
 
 @needs_linear
 @pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product"),
-                                       ("winograd", "product")], ids=" ".join)
+                                       ("winograd 2", "product"), ("winograd 4", "product")], ids=" ".join)
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
 @pytest.mark.parametrize("layers", CHAINS)
 @pytest.mark.parametrize("no_bias", [True, False])
 def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
     prefer(*preferred)
     symbol = chain(layer, layers, no_bias)
-    shapes = dict(data=(4, 2, 11, 11))
+    size = 17 if layers is CHAINS[0] else 11                # large enough for Winograd's tiles
+    shapes = dict(data=(4, 2, size, size))
     plain, fast = results(symbol, False, **shapes)[0], results(symbol, True, **shapes)[0]
     assert plain.keys() == fast.keys()
     for name, array in plain.items():
@@ -136,14 +142,14 @@ def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
 
 
 @needs_linear
-@pytest.mark.parametrize("way", ["kept product", "packed", "kept winograd"])
+@pytest.mark.parametrize("way", ["kept product", "packed", "kept winograd 2", "kept winograd 4"])
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
 @pytest.mark.parametrize("layers", CHAINS)
 @pytest.mark.parametrize("no_bias", [True, False])
 def test_programs_without_gradients_keep_weights(rng, prefer, way, layer, layers, no_bias):
     """They give what others do, for the weights of the moment."""
     prefer(way)
-    executor = chain(layer, layers, no_bias)[0].simple_bind(mx.cpu(), data=(4, 2, 11, 11))
+    executor = chain(layer, layers, no_bias)[0].simple_bind(mx.cpu(), data=(4, 2, 17, 17))
     for _ in range(2):
         for array in executor.arg_arrays:
             array[:] = rng.standard_normal(array.shape)
@@ -155,8 +161,8 @@ def test_programs_without_gradients_keep_weights(rng, prefer, way, layer, layers
                 found.append(executor.forward()[0].asnumpy())
         np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-3)
     programs = [program.code() for program in executor._programs.values()]
-    possible = way != "kept winograd" or layers is CHAINS[0]
-    assert [way.replace(" ", "_") in code for code in programs] == [possible, False]
+    possible = "winograd" not in way or layers is CHAINS[0]
+    assert [way.rstrip(" 24").replace(" ", "_") in code for code in programs] == [possible, False]
 
 
 WRITERS = {
@@ -279,15 +285,40 @@ def test_other_dtypes_are_left_alone(unmeasured):
     assert not kernels.timings()
 
 
-@pytest.mark.parametrize("small, kernel, stride, saves", [
-    ((16, 16), (4, 4), (2, 2), True), ((5, 5), (4, 4), (2, 2), False), ((2, 2), (4, 4), (2, 2), True),
-    ((1, 16), (4, 4), (2, 2), False), ((16, 16), (5, 5), (2, 2), False), ((16, 16), (3, 3), (1, 1), False)])
-def test_where_winograd_multiplies_less(small, kernel, stride, saves):
-    """A tile is four places: where most of one lies beyond the maps, nothing is saved."""
-    assert winograd.saves((2, 64, *small), kernel, stride) == saves
-    tasks = [Convolution("big", (2, channels, 32, 32), (2, 64, *small), kernel, stride, (1, 1), dtype)
-             for channels, dtype in ((64, torch.float32), (3, torch.float32), (64, torch.bfloat16))]
-    assert ["winograd" in task.names() for task in tasks] == [saves and ways.has_linear(), False, False]
+@pytest.mark.parametrize("small, kernel, stride, tiles", [
+    ((16, 16), (4, 4), (2, 2), "24"), ((5, 5), (4, 4), (2, 2), ""), ((2, 2), (4, 4), (2, 2), "2"),
+    ((7, 7), (4, 4), (2, 2), "24"), ((1, 16), (4, 4), (2, 2), ""), ((16, 16), (5, 5), (2, 2), ""),
+    ((16, 16), (3, 3), (1, 1), "")])
+def test_where_winograd_multiplies_less(monkeypatch, small, kernel, stride, tiles):
+    """Where most of a tile lies beyond the maps, nothing is saved; and small tasks cannot make up for the memory."""
+    monkeypatch.setitem(kernels._FEWEST, "winograd", 0)
+
+    def found(task):
+        return "".join(name[-1] for name in task.names() if "winograd" in name)
+    assert "".join(str(t) for t in winograd.TILES if winograd.saves((2, 64, *small), kernel, stride, t)) == tiles
+    task = Convolution("big", (2, 64, 32, 32), (2, 64, *small), kernel, stride, (1, 1))
+    assert found(task) == found(task._replace(fixed=True)) == tiles
+    assert not found(task._replace(big=(2, 3, 32, 32))) and not found(task._replace(dtype=torch.bfloat16))
+    monkeypatch.setitem(kernels._FEWEST, "winograd", 1e9)
+    assert not found(task)
+    monkeypatch.setattr(kernels, "_MOST_VALUES", 9 * 64 * 4 * 64)
+    assert found(task._replace(fixed=True)) == tiles.replace("4", "")
+
+
+@pytest.mark.parametrize("tile", winograd.TILES)
+def test_winograd_keeps_float32_s_digits(rng, tile):
+    """It rounds no more than twice as much as the library, over hundreds of channels."""
+    big, small, weight = (torch.from_numpy(rng.standard_normal(shape))
+                          for shape in ((4, 64, 16, 16), (4, 128, 8, 8), (128, 64, 4, 4)))
+    to_big, to_weight, _ = aten.convolution_backward.default(small, big, weight, None, (2, 2), (1, 1), (1, 1), False,
+                                                             (0, 0), 1, [True, True, False])
+    exact = torch.conv2d(big, weight, None, 2, 1), to_big, to_weight
+    big, small, weight = (ways.channels_last(array.float()) for array in (big, small, weight))
+    found = (winograd.small_by_winograd(big, weight, None, (2, 2), (1, 1), tile),
+             winograd.big_by_winograd(small, weight, None, (16, 16), (2, 2), (1, 1), tile),
+             winograd.weight_by_winograd(big, small, (4, 4), (2, 2), (1, 1), tile))
+    for one, right in zip(found, exact):
+        assert (one - right).square().mean().sqrt() < 1.2e-6 * right.square().mean().sqrt()
 
 
 # --- choosing --------------------------------------------------------------------------------------------------------
@@ -304,12 +335,14 @@ def test_measuring(unmeasured):
     assert len(kernels.timings()) == 4
 
 
-def test_a_slow_moment_does_not_decide(monkeypatch):
-    """Each way is run in at least three turns, unless two have shown that it is far from the best."""
-    monkeypatch.setattr(kernels, "_SECONDS", 0.0)
+@pytest.mark.parametrize("seconds, far", [(0.0, 9), (1e3, 1)])
+def test_a_slow_moment_does_not_decide(monkeypatch, seconds, far):
+    """Each way is run in at least three turns, unless two have shown that it is far from the best, and take long."""
+    monkeypatch.setattr(kernels, "_SECONDS", seconds)
+    monkeypatch.setattr(kernels, "_MOST_TURNS", 3)
     monkeypatch.setattr(kernels, "_seconds", next)
     found = kernels._measure({"quick": iter([9, 7, 3]), "even": iter([9, 4, 4]), "far": iter([99, 9, 1])})
-    assert found == {"quick": 3, "even": 4, "far": 9}
+    assert found == {"quick": 3, "even": 4, "far": far}
 
 
 def test_a_way_has_to_be_clearly_faster():
