@@ -76,15 +76,13 @@ class Programs:
         needed = _ancestors(self._gradients) - self._in_forward
         inputs = {i for n in needed for i in n.all_input_nodes} | set(self._gradients)
         self._saved = [n for n in graph.nodes if n.op != "placeholder" and n in self._in_forward and n in inputs]
-        self._forward = self._compile(self._in_forward, [list(self._results), self._saved], self._placeholders())
+        self._inputs = [n for n in graph.nodes if n.op == "placeholder"]
+        self._forward = self._compile(self._in_forward, [list(self._results), self._saved], self._inputs)
         self._backward: dict[Any, Callable[..., Any]] = {}
-
-    def _placeholders(self) -> list[fx.Node]:
-        return [n for n in self._graph.nodes if n.op == "placeholder"]
 
     def forward(self, arguments: Sequence[Tensor], states: Sequence[Tensor]) -> Forward:
         """Compute the outputs and what a backward will need."""
-        absent = [None] * (len(self._placeholders()) - len(arguments) - len(states))
+        absent = [None] * (len(self._inputs) - len(arguments) - len(states))
         with torch.no_grad():
             results, saved = self._forward(*arguments, *states, *absent)
         return Forward(results[:self._outputs], dict(zip(self._replaced, results[self._outputs:])), saved)
@@ -97,7 +95,7 @@ class Programs:
         if key not in self._backward:
             picks = [self._gradients[self._wanted.index(position)] for position in wish]
             nodes = _ancestors(picks) - self._in_forward
-            self._backward[key] = self._compile(nodes, picks, [*self._placeholders(), *self._saved], targets, adds)
+            self._backward[key] = self._compile(nodes, picks, [*self._inputs, *self._saved], targets, adds)
         with torch.no_grad():
             if self._compiled:                             # its program knows torch's operators alone
                 write(targets, self._backward[key](*arguments, *states, *heads, *saved), adds)

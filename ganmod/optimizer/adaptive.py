@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..ndarray import NDArray
 from ..ops import storage
-from .fused import FusedOptimizer, Tensors, zeros_like
+from .fused import FusedOptimizer, Tensors, endless, zeros_like
 from .optimizer import Index, register
 
 __all__ = ["Adam", "Adamax", "Nadam", "AdaGrad", "RMSProp", "AdaDelta", "Ftrl", "FTML", "LAMB"]
@@ -94,8 +94,8 @@ class Adam(_Moments):
         step(weights, grads, state, lr, wd)
 
     def _fused_step(self, weights: Tensors, grads: Tensors, state: State, lr: float, wd: float) -> None:
-        """One pass over the memory. A count that is infinite to all purposes leaves the corrections to `lr`."""
-        counts = [torch.full((), 1e9, device=weights[0].device)] * len(weights)
+        """One pass over the memory."""
+        counts = [endless(weights[0].device)] * len(weights)
         torch._fused_adam_(weights, grads, state[0], state[1], [], counts, lr=lr, beta1=_single(self.beta1),
                            beta2=_single(self.beta2), weight_decay=wd, eps=self.epsilon, amsgrad=False, maximize=False)
 

@@ -1,6 +1,7 @@
 """``FusedOptimizer``: all parameters of a device in one call."""
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any, Iterator, Optional, Sequence
 
@@ -11,7 +12,7 @@ from ..ndarray import NDArray
 from ..ops import storage
 from .optimizer import Index, Optimizer
 
-__all__ = ["FusedOptimizer", "zeros_like"]
+__all__ = ["FusedOptimizer", "zeros_like", "endless"]
 
 #: Elements of a piece of a large parameter: few enough that its gradient is still in a CPU's cache once it is rescaled.
 _PIECE = 1 << 20
@@ -54,8 +55,7 @@ class FusedOptimizer(Optimizer):
         """Change one parameter and its state in place; or several, given as lists."""
         if not isinstance(index, (list, tuple)):
             index, weight, grad, state = [index], [weight], [grad], [state]
-        self._update_any(index, [w.as_torch() for w in weight], [g.as_torch() for g in grad],
-                         [_parts(s) for s in state])
+        self._update_any(index, [w.as_torch() for w in weight], [g._tensor for g in grad], [_parts(s) for s in state])
 
     def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """As :meth:`update`, through float32 copies where there are any."""
@@ -98,7 +98,6 @@ class FusedOptimizer(Optimizer):
             loan.end()
         vars(self).pop("_memory", None)                    # the next gradient has another number of rows
 
-    @torch.no_grad()
     def _update_tensors(self, index: Sequence[Index], weights: Tensors, grads: Tensors,
                         states: list[tuple[Tensor, ...]]) -> None:
         self._update_count(index)
@@ -218,3 +217,9 @@ def zeros_like(weight: NDArray, shape: Optional[tuple[int, ...]] = None) -> NDAr
     like = weight.as_torch()
     made = torch.zeros(weight.shape if shape is None else shape, dtype=like.dtype, device=like.device)
     return NDArray(made, weight.context)
+
+
+@functools.cache
+def endless(device: torch.device) -> Tensor:
+    """A count of updates after which torch's own steps correct nothing, where the learning rate does that."""
+    return torch.full((), 1e9, device=device)

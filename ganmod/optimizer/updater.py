@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Union
+from typing import Any, Sequence, Union
 
 from ..base import FileFormatError
 from ..context import Context
@@ -33,7 +33,7 @@ class Updater:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self._states: dict[Index, Any] = {}
-        self._units: dict[Index, float] = {}               # of those states whose unit is not 1
+        self._units: dict[Index, float] = {}               # of states; 1 where there is none
         self._are_shown = False
         self.states_synced: dict[Index, bool] = {}
         self.aggregate_updates = optimizer.aggregate_num > 0
@@ -51,15 +51,13 @@ class Updater:
 
     def _settle(self) -> None:
         """Give all states back the unit 1."""
-        for i in list(self._units):
-            self._keep_in(1.0, i)
+        self._keep_in(1.0, list(self._units))
 
-    def _keep_in(self, unit: float, index: Index) -> None:
-        present = self._units.pop(index, 1.0)
-        if present != unit:
-            units.change_unit(self._states[index], present, unit)
-        if unit != 1.0:
-            self._units[index] = unit
+    def _keep_in(self, unit: float, indices: Sequence[Index]) -> None:
+        for i in indices:
+            if (present := self._units.get(i, 1.0)) != unit:
+                units.change_unit(self._states[i], present, unit)
+                self._units[i] = unit
 
     def __call__(self, index: Any, grad: Any, weight: Any) -> None:
         """Update a parameter in place; or several of one device in one call, given as lists.
@@ -83,8 +81,7 @@ class Updater:
                 self._states[i] = self.sync_state_context(self._states[i], w.context)
             self.states_synced[i] = True
         unit = 1.0 if self._are_shown else units.unit_for(self.optimizer, weights)
-        for i in indices:
-            self._keep_in(unit, i)
+        self._keep_in(unit, indices)
         states = [self._states[i] for i in indices]
         with units.taking(self.optimizer, unit):
             if isinstance(index, (list, tuple)):
