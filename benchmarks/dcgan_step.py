@@ -160,8 +160,12 @@ def set_up(mx, width, batch, size, ctx):
 
 
 def wishes(spare):
-    """The keywords of two backwards: for the parameters' gradients and for the inputs'. MXNet knows none."""
-    return ({"wanted": "parameters"}, {"wanted": "inputs"}) if spare else ({}, {})
+    """The keywords of backwards for the parameters' gradients, for the inputs', and for all. MXNet knows none.
+
+    Each is the last one of its forward.
+    """
+    last = {"retain_graph": False}
+    return ({"wanted": "parameters", **last}, {"wanted": "inputs", **last}, last) if spare else ({}, {}, {})
 
 
 def module_loop(mx, width, batch, size=64, ctx="cpu", spare=False):
@@ -169,7 +173,7 @@ def module_loop(mx, width, batch, size=64, ctx="cpu", spare=False):
     ctx, batch_size = getattr(mx, ctx)(0), batch
     made = set_up(mx, width, batch_size, size, ctx)
     generator, discriminator = made.generator, made.discriminator
-    parameters, inputs = wishes(spare)
+    parameters, inputs, everything = wishes(spare)
 
     def step():
         batch, rbatch = next_of(made.image_iter), made.rand_iter.next()
@@ -196,7 +200,7 @@ def module_loop(mx, width, batch, size=64, ctx="cpu", spare=False):
         discriminator.forward(mx.io.DataBatch(outG, [label]), is_train=True)
         discriminator.backward(**inputs)
         diffD = discriminator.get_input_grads()
-        generator.backward(diffD)
+        generator.backward(diffD, **everything)
         generator.update()
 
         mx.nd.waitall()

@@ -83,7 +83,7 @@ def module_loop(mx, batch, spare=False):
     """Returns a function that carries out one iteration and returns its mark, as a function of the library `mx`."""
     made = set_up(mx, batch)
     generator, discriminator = made.generator, made.discriminator
-    parameters, inputs = wishes(spare)
+    parameters, inputs, everything = wishes(spare)
     ones = mx.nd.ones((batch, 1))
     halves = mx.nd.concat(mx.nd.ones((batch // 2, 1)), mx.nd.zeros((batch // 2, 1)), dim=0)
 
@@ -102,7 +102,7 @@ def module_loop(mx, batch, spare=False):
         fake = generator.get_outputs()
         discriminator.forward(mx.io.DataBatch(fake, [ones]), is_train=True)
         discriminator.backward(**inputs)
-        generator.backward(discriminator.get_input_grads())
+        generator.backward(discriminator.get_input_grads(), **everything)
         generator.update()
 
         mx.nd.waitall()

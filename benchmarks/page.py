@@ -22,7 +22,8 @@ many times as much ganmod takes as the peer. From the same weights and inputs, t
 after the warm-up have to agree within 1 %.
 
 - *ganmod* computes the gradients that are used: `backward(wanted="parameters")` where the discriminator learns,
-`backward(wanted="inputs")` where the generator does. *Its classic loop* is the one that MXNet runs, line by line.
+`backward(wanted="inputs")` where the generator does; and each is its forward's last, with `retain_graph=False`. *Its
+classic loop* is the one that MXNet runs, line by line.
 - *Plain torch* is the loop of torch's DCGAN tutorial. *Torch tuned by hand* has channels-last images and weights,
 fused Adam, a loss of logits, and a discriminator that is frozen while the generator learns; in inference it is in
 `inference_mode`, in the layout that is faster here.

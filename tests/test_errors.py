@@ -116,6 +116,9 @@ MISTAKES = {
                                        ["inputs_need_grad=True"]),
     "an unknown wish": (lambda: forwarded(lambda m: m.backward([mx.nd.ones((2, 3))], wanted="input")), InputError,
                         ["wanted='input'", "inputs"]),
+    "backward after the last": (
+        lambda: forwarded(lambda m: [m.backward([mx.nd.ones((2, 3))], retain_graph=False) for _ in range(2)]),
+        StateError, ["backward() needs forward() first", "retain_graph=False"]),
     "backward for inference": (lambda: forwarded(lambda m: m.backward(), for_training=False), MXNetError,
                                ["for_training=True"]),
     "set_params with a value missing": (lambda: module(**BOUND).set_params({"fc_weight": mx.nd.ones((3, 4))}, {}),

@@ -184,11 +184,12 @@ class Executor:
         self._last = result._replace(outputs=result.outputs[:len(self.outputs)])
         self._mode, self._kept, self._run = training, keep, programs
 
-    def backward(self, out_grads: Any = None, is_train: bool = True, wanted: Optional[Iterable[str]] = None) -> None:
+    def backward(self, out_grads: Any = None, is_train: bool = True, wanted: Optional[Iterable[str]] = None,
+                 retain_graph: bool = True) -> None:
         """Compute gradients of the latest forward into the gradient arrays, as each argument's ``grad_req`` says.
 
-        May be called repeatedly; uses the current values of the arguments. After a forward with ``is_train=False``
-        what is needed is computed again, in that mode.
+        May be called repeatedly, with `retain_graph`; uses the current values of the arguments. After a forward with
+        ``is_train=False`` what is needed is computed again, in that mode.
 
         Parameters
         ----------
@@ -197,16 +198,18 @@ class Executor:
         wanted : iterable of str, optional
             The arguments whose gradients to compute; by default all that were bound with a gradient. The other
             gradient arrays are left as they are, and what only they need is not computed.
+        retain_graph : bool
+            Whether there may be another backward of this forward. If not, what it saved is let go on the way.
 
         Raises
         ------
         StateError
-            Before any forward.
+            Before any forward, and after a backward that has not retained what it saved.
         MXNetError
             Without a head gradient for an output that is no loss.
         """
         if self._last is None:
-            raise StateError("backward() needs forward() first")
+            raise StateError("backward() needs forward() first, and after backward(retain_graph=False) another one")
         names = self._wanted_names(wanted)
         heads = self._heads(out_grads)
         if not names:
@@ -214,11 +217,13 @@ class Executor:
         if not self._kept:
             self._run_forward(bool(self._mode), keep=True, update=False)
         targets = [cast(NDArray, self.grad_dict[n]).as_torch() for n in names]
-        heads = _unwritten(heads, targets)
+        heads, saved = _unwritten(heads, targets), self._last.saved
+        if not retain_graph:
+            self._last = None
         with self._instances:
-            self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads, self._last.saved,
+            self._run.backward(self._tensors(self.arg_arrays), self._tensors(self.aux_arrays), heads, saved,
                                tuple(self._names.index(n) for n in names), targets,
-                               tuple(self._grad_req[n] == "add" for n in names))
+                               tuple(self._grad_req[n] == "add" for n in names), retain_graph)
 
     def _wanted_names(self, wanted: Optional[Iterable[str]]) -> list[str]:
         if wanted is None:

@@ -50,6 +50,7 @@ class Interpreter:
         nodes, ending = list(graph.nodes), _ending(graph)
         inputs = [n for n in nodes if n.op == "placeholder"]
         self._places = {node: k for k, node in enumerate(inputs)}
+        self._unused = [k for k, node in enumerate(inputs) if not node.users]
         self._registers: Registers = [None] * len(inputs)
         self._steps: list[_Step] = []
         for node in nodes:
@@ -63,8 +64,15 @@ class Interpreter:
 
     def __call__(self, *inputs: Any) -> Any:
         """The output for these values of the placeholders."""
+        return self.consume(list(inputs))
+
+    def consume(self, inputs: list[Any]) -> Any:
+        """The same; the list is emptied, and values that nobody else has are let go after their last use."""
         values = self._registers.copy()
         values[:len(inputs)] = inputs
+        inputs.clear()
+        for k in self._unused:
+            values[k] = None
         for function, arguments, place, ended in self._steps:
             values[place] = function(*arguments(values))
             for k in ended:
@@ -110,7 +118,7 @@ def _ending(graph: fx.Graph) -> dict[fx.Node, list[fx.Node]]:
     seen: set[fx.Node] = set()
     for user in reversed(graph.nodes):
         for node in {user: None, **dict.fromkeys(user.all_input_nodes)}:
-            if node not in seen and node.op == "call_function":
+            if node not in seen and node.op != "get_attr":
                 ending.setdefault(user, []).append(node)
             seen.add(node)
     return ending

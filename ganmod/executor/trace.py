@@ -88,19 +88,27 @@ class Programs:
         return Forward(results[:self._outputs], dict(zip(self._replaced, results[self._outputs:])), saved)
 
     def backward(self, arguments: Sequence[Tensor], states: Sequence[Tensor], heads: Sequence[Tensor],
-                 saved: Sequence[Any], wish: tuple[int, ...], targets: Sequence[Tensor],
-                 adds: tuple[bool, ...]) -> None:
-        """Write the gradients of the arguments at the positions `wish` to `targets`, or add them to these."""
+                 saved: list[Any], wish: tuple[int, ...], targets: Sequence[Tensor], adds: tuple[bool, ...],
+                 retain: bool = True) -> None:
+        """Write the gradients of the arguments at the positions `wish` to `targets`, or add them to these.
+
+        Unless they are to be retained, the saved values are let go, each after its last use.
+        """
         key = wish, adds, tuple((t.dtype, t.layout) for t in targets)
         if key not in self._backward:
             picks = [self._gradients[self._wanted.index(position)] for position in wish]
             nodes = _ancestors(picks) - self._in_forward
             self._backward[key] = self._compile(nodes, picks, [*self._inputs, *self._saved], targets, adds)
+        run, inputs = self._backward[key], [*arguments, *states, *heads, *saved]
+        if not retain:
+            saved.clear()
         with torch.no_grad():
             if self._compiled:                             # its program knows torch's operators alone
-                write(targets, self._backward[key](*arguments, *states, *heads, *saved), adds)
+                write(targets, run(*inputs), adds)
             else:
-                self._backward[key](*arguments, *states, *heads, *saved, *targets)
+                assert isinstance(run, Interpreter)
+                inputs += targets
+                run.consume(inputs)
 
     def _compile(self, nodes: set[fx.Node], results: list[Any], inputs: list[fx.Node],
                  targets: Sequence[Tensor] = (), adds: Sequence[bool] = ()) -> Callable[..., Any]:
@@ -152,8 +160,8 @@ class EagerPrograms:
         return Forward([_apart(storage.dense(o), [*own, *states]) for o in outputs], replaced, saved)
 
     def backward(self, arguments: Sequence[Tensor], states: Sequence[Tensor], heads: Sequence[Tensor],
-                 saved: Sequence[Any], wish: tuple[int, ...], targets: Sequence[Tensor],
-                 adds: tuple[bool, ...]) -> None:
+                 saved: list[Any], wish: tuple[int, ...], targets: Sequence[Tensor], adds: tuple[bool, ...],
+                 retain: bool = True) -> None:
         """Write the gradients of the arguments at the positions `wish` to `targets`, or add them to these."""
         cpu_state, cuda_states, states = saved
         with torch.random.fork_rng(devices=list(cuda_states)), torch.inference_mode(False), torch.enable_grad():

@@ -269,14 +269,15 @@ class DataParallelExecutorGroup:
                                      f"{tuple(source.shape)}")
                 storage.write(target.as_torch(), source)
 
-    def backward(self, out_grads: Any = None, wanted: Optional[Iterable[str]] = None) -> None:
+    def backward(self, out_grads: Any = None, wanted: Optional[Iterable[str]] = None,
+                 retain_graph: bool = True) -> None:
         """Compute the gradients, from the head gradients of the whole batch where outputs are no losses."""
         if not self.for_training:
             raise MXNetError("backward() needs a module that was bound with for_training=True")
         if isinstance(out_grads, NDArray):
             out_grads = [out_grads]
         for part, executor in zip(self.slices, self.execs):
-            executor.backward(self._slice_of_heads(out_grads, part, executor), wanted=wanted)
+            executor.backward(self._slice_of_heads(out_grads, part, executor), wanted=wanted, retain_graph=retain_graph)
 
     def _slice_of_heads(self, out_grads: Any, part: slice, executor: Executor) -> Any:
         if out_grads is None or len(self.execs) == 1:

@@ -352,7 +352,7 @@ class Module(UpdatingModule):
             raise ShapeError(f"forward(): the batch has data of shape {given}, bound was {bound}, and the network "
                              f"cannot be bound to it: {error}") from error
 
-    def backward(self, out_grads: Any = None, wanted: str = "all") -> None:
+    def backward(self, out_grads: Any = None, wanted: str = "all", retain_graph: bool = True) -> None:
         """Compute the gradients of the latest forward.
 
         Parameters
@@ -361,6 +361,14 @@ class Module(UpdatingModule):
             The gradient of each output, of the whole batch; outputs of loss layers need none.
         wanted : {'all', 'inputs', 'parameters'}
             Which gradients to compute; what only the others need is not computed, and their arrays stay as they are.
+        retain_graph : bool
+            Whether there may be another backward of this forward, as in MXNet; if not, what the forward has saved for
+            it is let go on the way, which takes less memory.
+
+        Raises
+        ------
+        StateError
+            Without a forward, or after one of whose backwards has not retained what it saved.
         """
         self._require("backward", params=True)
         if wanted not in _WANTED:
@@ -370,7 +378,7 @@ class Module(UpdatingModule):
                  "parameters": [n for n in group.param_names if group.grad_req[n] != "null"]}[wanted]
         if wanted == "inputs" and not self.inputs_need_grad:
             raise StateError("backward(wanted='inputs') needs bind(inputs_need_grad=True)")
-        group.backward(out_grads, names)
+        group.backward(out_grads, names, retain_graph)
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """The outputs of the latest forward.

@@ -80,3 +80,17 @@ def test_values_are_let_go_after_their_last_use():
         return graph.call_function(count, (first,))
     result, living = Interpreter(graph_of(call))(X)
     assert torch.equal(result, 2 * X + 1) and len(alive) == 2 and living == 0
+
+
+def test_a_list_of_values_is_used_up():
+    """What only the list has is let go after its last use, and at once where there is none."""
+    graph, living = fx.Graph(), []
+    used, _ = graph.placeholder("used"), graph.placeholder("unused")
+    first = graph.call_function(lambda value: (living.append([made() is not None for made in refs]), value + 1)[1],
+                                (used,))
+    graph.output(graph.call_function(lambda value: (living.append([made() is not None for made in refs]), value)[1],
+                                     (first,)))
+    given = [torch.ones(3), torch.ones(3)]
+    refs = [weakref.ref(value) for value in given]
+    assert torch.equal(Interpreter(graph).consume(given), torch.full((3,), 2.0))
+    assert living == [[True, False], [False, False]] and given == []

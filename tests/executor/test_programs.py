@@ -1,14 +1,17 @@
 """Recorded programs: what they compute, what they leave out, what they keep."""
 import gc
+import weakref
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import fx
 
 import ganmod as mx
 from ganmod.executor import delivery, trace
 from ganmod.executor.lower import lower
+from ganmod.executor.options import USUAL, Options
 from ganmod.executor.placement import Placement
 from ganmod.ops import registry
 
@@ -76,6 +79,29 @@ def test_parameters_alone_leave_out_the_first_input_gradient():
     program = next(iter(next(iter(executor._programs.values()))._backward.values())).graph
     masks = [n.args[-1] for n in program.nodes if n.target is trace.aten.convolution_backward.default]
     assert masks == [[True, True, False], [False, True, True]]
+
+
+@pytest.mark.parametrize("options", [USUAL, Options(None, True)], ids=["interpreted", "compiled"])
+def test_the_last_backward_lets_go_what_was_saved(monkeypatch, options):
+    """It gives the same gradients, and needs another forward after it."""
+    monkeypatch.setattr(trace, "_compiled", lambda part, mode: fx.GraphModule({}, part))
+    executor = filled(convolutional(), data=(3, 2, 8, 8), options=options)
+    executor.forward(is_train=True)
+    executor.backward()
+    everything = {k: v.asnumpy() for k, v in executor.grad_dict.items()}
+    for is_train in (True, False):
+        executor.forward(is_train=is_train)
+        shown = {id(handle.as_torch()) for handle in executor.outputs}
+        saved = [weakref.ref(value) for value in executor._last.saved if id(value) not in shown]
+        assert bool(saved) == is_train
+        executor.backward(retain_graph=False)
+        assert not any(value() is not None for value in saved)
+        with pytest.raises(mx.base.StateError, match="retain_graph=False"):
+            executor.backward()
+    executor.forward(is_train=True)
+    executor.backward(retain_graph=False)
+    for name, array in executor.grad_dict.items():
+        np.testing.assert_array_equal(array.asnumpy(), everything[name])
 
 
 def test_inference_keeps_nothing():

@@ -83,11 +83,11 @@ class SVRGModule(Module):
         if (self.for_training if is_train is None else is_train) and self._mod_aux.params_initialized:
             self._mod_aux.forward(data_batch, is_train)
 
-    def backward(self, out_grads: Any = None, wanted: str = "all") -> None:
+    def backward(self, out_grads: Any = None, wanted: str = "all", retain_graph: bool = True) -> None:
         """As :meth:`Module.backward`."""
-        super().backward(out_grads, wanted)
+        super().backward(out_grads, wanted, retain_graph)
         if self._mod_aux.params_initialized:
-            self._mod_aux.backward(out_grads, wanted)
+            self._mod_aux.backward(out_grads, wanted, retain_graph)
 
     def update_full_grads(self, train_data: Any) -> None:
         """Keep the present parameters, and the mean gradient that all batches of an iterator have with them.
