@@ -32,10 +32,10 @@ def deliver(graph: fx.Graph, arrays: Sequence[fx.Node], like: Sequence[Tensor], 
     end = next(n for n in graph.nodes if n.op == "output")
     last = []
     for array, example, gradient, is_added in zip(arrays, like, end.args[0], adds):
-        if not _is_large(gradient):
-            last.append((array, gradient, is_added))
-        elif gradient.target is aten.mm.default and not is_added and _can_be(example, gradient):
+        if _is_product(gradient) and not is_added and _can_be(example, gradient):
             gradient.target, gradient.kwargs = aten.mm.out, {"out": array}
+        elif not _is_large(gradient):
+            last.append((array, gradient, is_added))
         else:
             with graph.inserting_after(gradient):
                 graph.call_function(write, ([array], [gradient], [is_added]))
@@ -43,6 +43,10 @@ def deliver(graph: fx.Graph, arrays: Sequence[fx.Node], like: Sequence[Tensor], 
         if last:
             graph.call_function(write, tuple(map(list, zip(*last))))
     end.args = (None,)
+
+
+def _is_product(gradient: Any) -> bool:
+    return isinstance(gradient, fx.Node) and gradient.target is aten.mm.default
 
 
 def _is_large(gradient: Any) -> bool:

@@ -13,7 +13,7 @@ process that is given those of another computes the same, to the bit.
 """
 from __future__ import annotations
 
-import functools
+import itertools
 import logging
 import math
 import time
@@ -38,6 +38,7 @@ _FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6, "winograd": 2e9}
 _SECONDS = 0.05                        # for measuring one task, unless that is less than the fewest turns
 _FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
 _HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
+_CACHED = 1 << 22                      # elements that a processor may keep from one run to the next
 _MOST_PATCHES = 1 << 24                # elements
 _MOST_VALUES = 1 << 24                 # of a weight that is kept ready
 _FEWEST_CHANNELS = 32                  # of both maps, for what moves more memory to multiply less
@@ -199,12 +200,19 @@ class Product(NamedTuple):
         return found
 
     def ways(self) -> Ways:
-        """Each way over matrices of its own."""
-        x, w = (torch.full((self.inner, n), 0.5, dtype=self.dtype).t() if strided else
-                torch.full((n, self.inner), 0.5, dtype=self.dtype)
-                for n, strided in zip((self.rows, self.columns), self.strided))
-        usual: Ways = {"library": lambda: torch.mm(x, w.t())}
-        return {name: usual.get(name) or functools.partial(self.function(name), x, w) for name in self.names()}
+        """Each way over matrices of its own; a network has used others since it used a weight, so there are more."""
+        def made(count: int, is_strided: bool) -> Tensor:
+            shape = (self.inner, count) if is_strided else (count, self.inner)
+            matrix = torch.full(shape, 0.5, dtype=self.dtype)
+            return matrix.t() if is_strided else matrix
+
+        x, copies = made(self.rows, self.strided[0]), max(1, _CACHED // (self.inner * self.columns))
+        weights = itertools.cycle([made(self.columns, self.strided[1]) for _ in range(copies)])
+
+        def call(function: Callable[..., object]) -> Callable[[], object]:
+            return lambda: function(x, next(weights))
+        return {"library": call(lambda x, w: torch.mm(x, w.t())),
+                **{name: call(self.function(name)) for name in self.names()[1:]}}
 
     def function(self, way: str) -> Callable[..., Tensor]:
         """One of our own ways, a function of x, w and a bias."""

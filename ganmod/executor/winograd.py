@@ -29,7 +29,7 @@ __all__ = ["TILES", "saves", "size_of_values", "small_by_winograd", "big_by_wino
 #: By m, the points, besides infinity: among those of four, the ones that keep the most of float32's digits.
 _POINTS = {2: (0.0, 1.0), 4: (1.25, -1.25, 0.4, -0.4)}
 TILES = tuple(_POINTS)
-_MAPS_AT_ONCE, _WEIGHTS_AT_ONCE = 1 << 21, 1 << 23         # values
+_MAPS_AT_ONCE, _WEIGHTS_AT_ONCE = 1 << 21, 1 << 22         # values
 
 
 def saves(small: tuple[int, ...], kernel: Pair, stride: Pair, tile: int) -> bool:
@@ -132,10 +132,10 @@ def _matrices(tile: int) -> _Matrices:
 
 def _products(pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     """The sum of products of values, (points, rows, inner) and (points, inner, columns)."""
-    (one, other), *more = pairs
-    sums = torch.bmm(one, other)
-    for one, other in more:
-        sums.baddbmm_(one, other)
+    sums = None
+    for one, other in pairs:
+        sums = torch.bmm(one, other) if sums is None else sums.baddbmm_(one, other)
+    assert sums is not None
     return sums
 
 
@@ -152,16 +152,17 @@ def _values(weight: Tensor, stride: Pair, tile: int) -> Tensor:
 
 def _places(small: Tensor, tiles: Pair, tile: int) -> Tensor:
     """Of the places of tiles: (points, tiles of all images, channels)."""
-    maps = _to_size(small.permute(0, 2, 3, 1), (0, 0), (tile * tiles[0], tile * tiles[1])).contiguous()
-    found = _windows(maps, tiles, (1, 1), tile, tile).reshape(tile * tile, -1)
+    maps = _to_size(small.permute(0, 2, 3, 1), (0, 0), (tile * tiles[0], tile * tiles[1]))
+    found = _windows(maps, tiles, (1, 1), tile, tile).reshape(tile ** 2, -1)
     return torch.mm(_matrices(tile).places, found).view(_points(tile), -1, small.shape[1])
 
 
 def _cells(big: Tensor, tiles: Pair, stride: Pair, pad: Pair, tile: int) -> Tensor:
     """Of the cells that tiles look at: (points, tiles of all images, elements of a cell)."""
     size = (tile * tiles[0] + 1) * stride[0], (tile * tiles[1] + 1) * stride[1]
-    maps = _to_size(big.permute(0, 2, 3, 1), (-pad[0], -pad[1]), size).contiguous()
+    maps = _to_size(big.permute(0, 2, 3, 1), (-pad[0], -pad[1]), size)
     found = _windows(maps, tiles, stride, tile, tile + 1).reshape(_points(tile), -1)
+    del maps                                               # found is half as large again
     return torch.mm(_matrices(tile).cells, found).view(_points(tile), -1, math.prod(stride) * big.shape[1])
 
 
