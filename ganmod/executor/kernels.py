@@ -34,7 +34,7 @@ _logger = logging.getLogger(__name__)
 #: What one way must win over the library's to be preferred: timings are not exact, and the same choice is to come out.
 _GAIN = 0.9
 #: Below these numbers of operations there is nothing to gain.
-_FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6, "winograd": 2e9}
+_FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6, "winograd": 5e8}
 _SECONDS = 0.05                        # for measuring one task, unless that is less than the fewest turns
 _FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
 _HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
