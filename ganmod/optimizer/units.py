@@ -23,11 +23,11 @@ _SMALLEST = 2.0 ** -20                 # 1 / the largest batch; squares of gradi
 
 def unit_for(optimizer: Optimizer, weights: Sequence[NDArray]) -> float:
     """The f with which the states of these weights are best kept; 1 for means as the optimizer defines them."""
+    if type(optimizer) is not Adam or optimizer._clips:
+        return 1.0
     factor = optimizer.rescale_grad
     is_power = _SMALLEST <= factor < 1 and math.frexp(factor)[0] == 0.5
-    if type(optimizer) is not Adam or not is_power or optimizer._clips:
-        return 1.0
-    return factor if all(w._tensor.dtype in (torch.float32, torch.float64) for w in weights) else 1.0
+    return factor if is_power and all(w._tensor.dtype in (torch.float32, torch.float64) for w in weights) else 1.0
 
 
 def change_unit(state: tuple[NDArray, NDArray], old: float, new: float) -> None:
