@@ -141,6 +141,22 @@ def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
         np.testing.assert_allclose(fast[name], array, rtol=1e-3, atol=1e-3 * max(1, np.abs(array).max()), err_msg=name)
 
 
+@pytest.mark.parametrize("no_bias", [True, False])
+@pytest.mark.parametrize("way", ["swapped", pytest.param("onednn", marks=needs_linear)])
+def test_products_compute_the_same(prefer, way, no_bias):
+    """Where x has fewer rows than w; where it has more, their transposes are of no use."""
+    prefer(way)
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=7, no_bias=no_bias, name="a")
+    net = mx.sym.FullyConnected(mx.sym.Activation(net, act_type="tanh"), num_hidden=3, no_bias=no_bias, name="b")
+    net = mx.sym.Group([net, mx.sym.LogisticRegressionOutput(net, mx.sym.Variable("label"))])
+    (plain, _), (fast, executor) = (results(net, fast, data=(5, 4)) for fast in (False, True))
+    for name, array in plain.items():
+        np.testing.assert_allclose(fast[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+    code = list(executor._programs.values())[0].code()
+    assert code.count(" = ganmod_executor_ways_swapped(") == (way == "swapped")
+    assert (" = ganmod_executor_ways_linear(" in code) == (way == "onednn")
+
+
 @needs_linear
 @pytest.mark.parametrize("way", ["kept product", "packed", "kept winograd 2", "kept winograd 4"])
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])

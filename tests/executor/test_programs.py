@@ -177,6 +177,9 @@ def test_what_says_it_cannot_be_recorded_runs_node_by_node(define):
     executor.backward(mx.nd.ones(kept.shape))
     np.testing.assert_array_equal(executor.grad_dict["x"].asnumpy() > 0, np.isin(np.arange(8) * 4.0, kept))
     assert 0 < len(kept) < 7 and "node by node" in executor.debug_str()
+    executor.backward(mx.nd.ones(kept.shape), retain_graph=False)
+    with pytest.raises(mx.base.StateError):
+        executor.backward(mx.nd.ones(kept.shape))
 
 
 def test_what_turns_out_not_to_be_recordable_runs_node_by_node(define):
