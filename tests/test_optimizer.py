@@ -141,6 +141,21 @@ def test_the_unit_follows_the_optimizer(monkeypatch):
     assert rescaled[-1] == 0.25
 
 
+@pytest.mark.parametrize("first, then", [(True, False), (False, True)])
+@pytest.mark.parametrize("rescale", [0.5, 0.3])
+def test_states_belong_to_no_mode_of_torch_s(first, then, rescale):
+    """What was begun in inference mode goes on outside, and the reverse; and it can be saved."""
+    (weights, states), found = adam_by_hand(SHAPES, rescale, 2), arrays(*SHAPES)
+    updater = get_updater(Adam(learning_rate=0.1, rescale_grad=rescale))
+    for step, mode in enumerate((first, then)):
+        with torch.inference_mode(mode):
+            updater([0, 1], arrays(*SHAPES, seed=step + 1), found)
+        with torch.inference_mode(then):
+            updater.get_states()
+    assert equal(values(found), values(weights))
+    assert equal([p for k in range(2) for p in flat(updater.states[k])], [p for s in states for p in flat(s)])
+
+
 def test_no_unit_for_what_others_define():
     """Subclasses see states as they made them, and 16 bits have no room for other units."""
     class Mine(Adam):

@@ -170,7 +170,8 @@ class FusedOptimizer(Optimizer):
         kept = vars(self).setdefault("_memory", {})
         key = (use, tensors[0].dtype, *(t.shape for t in tensors))
         if key not in kept:
-            kept[key] = [torch.empty(t.shape, dtype=t.dtype) for t in tensors]
+            with _kept_for_any_mode():
+                kept[key] = [torch.empty(t.shape, dtype=t.dtype) for t in tensors]
         for t, out in zip(tensors, kept[key]):
             each(t, *args, out=out)
         return kept[key]
@@ -215,8 +216,14 @@ def _parts(state: Any) -> tuple[Tensor, ...]:
 def zeros_like(weight: NDArray, shape: Optional[tuple[int, ...]] = None) -> NDArray:
     """Zeros of a weight's shape (or another), dtype and context; dense."""
     like = weight.as_torch()
-    made = torch.zeros(weight.shape if shape is None else shape, dtype=like.dtype, device=like.device)
+    with _kept_for_any_mode():
+        made = torch.zeros(weight.shape if shape is None else shape, dtype=like.dtype, device=like.device)
     return NDArray(made, weight.context)
+
+
+def _kept_for_any_mode() -> Any:
+    """What is made in torch's inference mode cannot be written to outside of it, where the next step may be made."""
+    return torch.inference_mode(False)
 
 
 @functools.cache
