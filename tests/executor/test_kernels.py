@@ -139,6 +139,8 @@ def test_programs_compute_the_same(prefer, preferred, layer, layers, no_bias):
     assert plain.keys() == fast.keys()
     for name, array in plain.items():
         np.testing.assert_allclose(fast[name], array, rtol=1e-3, atol=1e-3 * max(1, np.abs(array).max()), err_msg=name)
+    taken = {kernels.chosen(times, "channels last") for times in kernels.timings().values() if "channels last" in times}
+    assert preferred[0] in taken or layers is not CHAINS[0]
 
 
 @pytest.mark.parametrize("no_bias", [True, False])
