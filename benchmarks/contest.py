@@ -33,12 +33,22 @@ class Absent(Exception):
 
 
 class Entry(NamedTuple):
-    """Who takes part: a name, the library that it imports, its loop as "module:function", and the loop's arguments."""
+    """Who takes part: a name, the library that it imports, its loop as "module:function", and the loop's arguments.
+
+    Who has `free_threads` is not told how many to use, as in a program that nobody has tuned.
+    """
 
     name: str
     library: str
     loop: str
     settings: dict[str, Any]
+    free_threads: bool = False
+
+
+def entries(loops, names, module, **settings):
+    """The contenders of these names, whose loops are functions of a module; what a name begins with is the library."""
+    return [Entry(name, name.partition("-")[0], f"{module}:{loops[name]}", settings, name.endswith("-default"))
+            for name in names]
 
 
 def python_of(library):
@@ -57,8 +67,11 @@ class Contender:
     """A contender's process, as seen from the one that measures: it answers lines by lines of JSON."""
 
     def __init__(self, command, threads):
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MXNET_SUBGRAPH_VERBOSE": "0",
-                       "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": ""}
+        environment = {**os.environ, "MXNET_SUBGRAPH_VERBOSE": "0", "PYTHONPATH": str(REPOSITORY),
+                       "PYTHONDONTWRITEBYTECODE": ""}
+        environment.pop("OMP_NUM_THREADS", None)
+        if threads is not None:
+            environment["OMP_NUM_THREADS"] = str(threads)
         self.printed = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.printed, text=True, env=environment)
@@ -97,7 +110,7 @@ def contender(entry, threads, local=False):
     """The entry as a process or, of no worth as a measurement but quickly there, in this process; raises Absent."""
     job = {**entry._asdict(), "threads": threads}
     if not local:
-        return Contender([python_of(entry.library), WORKER, json.dumps(job)], threads)
+        return Contender([python_of(entry.library), WORKER, json.dumps(job)], None if entry.free_threads else threads)
     if entry.library == "mxnet":
         raise Absent("it needs a process of its own")
     if str(REPOSITORY) not in sys.path:

@@ -10,6 +10,7 @@ images and noise, and take turns as contest.py says. An iteration ends when ever
 Before the clock starts, each runs ``--warmup`` iterations, in which programs are recorded and memory is found.
 
 ganmod, mxnet    one and the same source, `module_loop`, which is the tutorial's loop: all gradients, in each backward
+mxnet-default    it again, with as many threads as MXNet takes where nobody tells it: half as many as there are cores
 ganmod-wanted    the same loop, but ``backward(wanted=...)`` computes only the gradients that are used
 torch            the loop of torch's own DCGAN tutorial
 torch-tuned      channels last, fused Adam, losses of logits, a discriminator that is frozen in the generator's turn
@@ -31,8 +32,9 @@ import numpy as np
 
 LEARNING_RATE, BETA1, SIGMA, EPSILON, NOISE, COLOURS = 0.0002, 0.5, 0.02, 1e-5 + 1e-12, 100, 3
 POOL = 4                               # batches of images and of noise, used in turn
-LOOPS = {"ganmod-wanted": "wanted_loop", "ganmod": "module_loop", "mxnet": "module_loop", "torch": "torch_loop",
-         "torch-tuned": "tuned_loop", "torch-compiled": "compiled_loop"}
+LOOPS = {"ganmod-wanted": "wanted_loop", "ganmod": "module_loop", "mxnet": "module_loop",
+         "mxnet-default": "module_loop", "torch": "torch_loop", "torch-tuned": "tuned_loop",
+         "torch-compiled": "compiled_loop"}
 
 
 # ---------------------------------------------------------------------------------------------- what all share
@@ -343,7 +345,7 @@ compiled_loop = functools.partial(tuned_loop, compiled=True)
 
 def entries(names=tuple(LOOPS), **settings):
     """The contenders of these names, with the loops' arguments."""
-    return [contest.Entry(name, name.partition("-")[0], f"dcgan_step:{LOOPS[name]}", settings) for name in names]
+    return contest.entries(LOOPS, names, "dcgan_step", **settings)
 
 
 def measure(options):

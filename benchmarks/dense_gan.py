@@ -23,8 +23,8 @@ from dcgan_step import BETA1, LEARNING_RATE, POOL, adam, mark, next_of, wishes
 
 GENERATOR, DISCRIMINATOR = (100, 256, 512, 1024, 784), (784, 784, 392, 1)
 SLOPE, MOMENTUM, EPSILON = 0.2, 0.8, 1e-3
-LOOPS = {"ganmod-wanted": "wanted_loop", "ganmod": "module_loop", "mxnet": "module_loop", "torch": "torch_loop",
-         "torch-tuned": "tuned_loop"}
+LOOPS = {"ganmod-wanted": "wanted_loop", "ganmod": "module_loop", "mxnet": "module_loop",
+         "mxnet-default": "module_loop", "torch": "torch_loop", "torch-tuned": "tuned_loop"}
 
 
 def initial_weights():
@@ -210,8 +210,7 @@ def tuned_loop(torch, batch):
 
 def entries(names=tuple(LOOPS), batch=32):
     """The contenders of these names."""
-    return [contest.Entry(name, name.partition("-")[0], f"dense_gan:{LOOPS[name]}", {"batch": batch})
-            for name in names]
+    return contest.entries(LOOPS, names, "dense_gan", batch=batch)
 
 
 def main():

@@ -81,7 +81,7 @@ def fastest(step):
 
 def entries(names=tuple(LOOPS), **settings):
     """The contenders of these names, with the loops' arguments."""
-    return [contest.Entry(name, name.partition("-")[0], f"inference:{LOOPS[name]}", settings) for name in names]
+    return contest.entries(LOOPS, names, "inference", **settings)
 
 
 def main():

@@ -65,7 +65,7 @@ def dcgan(options):
         found[f"dcgan-{width}"]["gflop"] = {
             "ganmod-wanted": arithmetic.dcgan(**settings), "ganmod": arithmetic.dcgan(**settings, spare=False),
             "product": arithmetic.product(edge), "convolution": arithmetic.convolution(filters)}
-    names.remove("mxnet")
+    names = [name for name in names if not name.startswith("mxnet")]
     if options.gpu:
         found.update(held(options, "dcgan-gpu", dcgan_step.entries(names, **networks(options, 1.0), ctx="gpu"), 20, 5))
     else:

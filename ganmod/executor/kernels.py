@@ -2,11 +2,11 @@
 
 For float32 and bfloat16 on CPUs. A program's convolutions, and each of their gradients, have several ways to be
 computed (see :mod:`ganmod.executor.ways`), all equal but for rounding: the library's, over maps that lie in memory as
-NDArrays do or channels last; one matrix product; phases; smaller products, by :mod:`ganmod.executor.winograd`; and in
-programs without gradients, over weights that are kept ready. Each way is timed when a program with such a node is
-recorded, once in a process, and :func:`report` shows it. Maps lie channels last throughout a program, from the first
-convolution to the outputs, or not at all. A matrix product may be oneDNN's in place of torch's, or that of
-its transposes.
+NDArrays do or channels last, or over copies of the latter that lie as the former; one matrix product; phases; smaller
+products, by :mod:`ganmod.executor.winograd`; and in programs without gradients, over weights that are kept ready. Each
+way is timed when a program with such a node is recorded, once in a process, and :func:`report` shows it. Maps lie
+channels last throughout a program, from the first convolution to the outputs, or not at all. A matrix product may be
+oneDNN's in place of torch's, or that of its transposes.
 
 :func:`ganmod.engine.set_fast_kernels` switches this off. What is chosen follows from :func:`timings` alone, so that a
 process that is given those of another computes the same, to the bit.
@@ -34,23 +34,25 @@ _logger = logging.getLogger(__name__)
 #: What one way must win over the library's to be preferred: timings are not exact, and the same choice is to come out.
 _GAIN = 0.9
 #: Below these numbers of operations there is nothing to gain.
-_FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6, "winograd": 5e8}
+_FEWEST = {"convolution": 20e6, "fixed": 2e5, "product": 4e6, "copies": 5e8, "winograd": 5e8}
 _SECONDS = 0.05                        # for measuring one task, unless that is less than the fewest turns
 _FEWEST_TURNS, _MOST_TURNS = 3, 20     # of all its ways
 _HOPELESS = 2                          # a way that takes so many times the best one's seconds is not tried again
 _CACHED = 1 << 22                      # elements that a processor may keep from one run to the next
 _MOST_PATCHES = 1 << 24                # elements
 _MOST_VALUES = 1 << 24                 # of a weight that is kept ready
-_FEWEST_CHANNELS = 32                  # of both maps, for what moves more memory to multiply less
+_FEWEST_CHANNELS = 32                  # of both maps, for what moves more memory to multiply sooner
 
 Ways = dict[str, Callable[[], object]]
 Functions = dict[str, Callable[..., Tensor]]
 
 _WINOGRAD = {f"winograd {tile}": tile for tile in winograd.TILES}
-_SMALL: Functions = {"product": ways.small_as_product, **dict.fromkeys(_WINOGRAD, winograd.small_by_winograd)}
-_BIG: Functions = {"product": ways.big_as_product, "phases": ways.big_in_phases,
+_SMALL: Functions = {"product": ways.small_as_product, "copies": ways.small_of_copies,
+                     **dict.fromkeys(_WINOGRAD, winograd.small_by_winograd)}
+_BIG: Functions = {"product": ways.big_as_product, "phases": ways.big_in_phases, "copies": ways.big_of_copies,
                    **dict.fromkeys(_WINOGRAD, winograd.big_by_winograd)}
-_WEIGHT: Functions = {"product": ways.weight_as_product, **dict.fromkeys(_WINOGRAD, winograd.weight_by_winograd)}
+_WEIGHT: Functions = {"product": ways.weight_as_product, "copies": ways.weight_of_copies,
+                      **dict.fromkeys(_WINOGRAD, winograd.weight_by_winograd)}
 _PRODUCT: Functions = {"onednn": ways.linear, "swapped": ways.swapped}
 _KEPT = {name: f"kept {name}" for name in ("product", *_WINOGRAD)}     # with weights that are kept ready
 
@@ -103,11 +105,17 @@ class Convolution(NamedTuple):
     def _operations(self) -> int:
         return 2 * math.prod(self._patches) * self.small[1]
 
+    @property
+    def _has_many_channels(self) -> bool:
+        return min(self.big[1], self.small[1]) >= _FEWEST_CHANNELS
+
     def names(self) -> list[str]:
         """The ways that are worth a try; ``library`` and ``channels last`` are the same call on other memory."""
         found = ["library", "channels last"]
         if ways.has_linear(self.dtype) and math.prod(self._patches) <= _MOST_PATCHES:
             found.append("product")
+        if not self.fixed and self._operations >= _FEWEST["copies"] and self._has_many_channels:
+            found.append("copies")
         fits = all(k % s == 0 and k > s for k, s in zip(self.kernel, self.stride)) and self.stride != (1, 1)
         if self.wanted == "big" and fits and self.big[1] * self.stride[0] * self.stride[1] <= 64:
             found.append("phases")
@@ -124,7 +132,7 @@ class Convolution(NamedTuple):
             is_worth_it = winograd.size_of_values(self.small[1] * self._patches[1], tile) <= _MOST_VALUES
         else:
             is_worth_it = self._operations >= _FEWEST["winograd"]
-        return is_worth_it and self.dtype is torch.float32 and min(self.big[1], self.small[1]) >= _FEWEST_CHANNELS \
+        return is_worth_it and self.dtype is torch.float32 and self._has_many_channels \
             and winograd.saves(self.small, self.kernel, self.stride, tile)
 
     def ways(self) -> Ways:

@@ -15,10 +15,14 @@ from torch import Tensor
 from ..ops import storage
 from .memory import same_bytes
 
-__all__ = ["linear", "has_linear", "swapped", "channels_last", "small_as_product", "big_as_product", "big_in_phases",
-           "weight_as_product", "Kept", "kept", "kept_product", "has_packed", "packed"]
+__all__ = ["linear", "has_linear", "swapped", "channels_last", "small_of_copies", "big_of_copies", "weight_of_copies",
+           "small_as_product", "big_as_product", "big_in_phases", "weight_as_product", "Kept", "kept", "kept_product",
+           "has_packed", "packed"]
+
+aten = torch.ops.aten
 
 Pair = tuple[int, int]
+_SETTINGS = (1, 1), False, (0, 0), 1   # the rest of a convolution's
 _found = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 _pointwise: Any = _found and _found.default
 
@@ -47,6 +51,26 @@ def swapped(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
 def channels_last(maps: Tensor) -> Tensor:
     """The same maps, channels last in memory."""
     return maps.contiguous(memory_format=torch.channels_last)
+
+
+def small_of_copies(big: Tensor, weight: Tensor, bias: Optional[Tensor], stride: Pair, pad: Pair) -> Tensor:
+    """`small` by the library, over a copy that lies in memory as NDArrays do: oneDNN has other code for it."""
+    return channels_last(aten.convolution.default(big.contiguous(), weight, bias, stride, pad, *_SETTINGS))
+
+
+def big_of_copies(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: Pair, stride: Pair, pad: Pair) -> Tensor:
+    """`big`, of the given size, in the same way."""
+    big = small.new_empty(len(small), weight.shape[1], *size)          # of which only the shape matters
+    made, _, _ = aten.convolution_backward.default(small.contiguous(), big, weight, None, stride, pad, *_SETTINGS,
+                                                   [True, False, False])
+    return channels_last(made if bias is None else made.add_(bias.view(-1, 1, 1)))
+
+
+def weight_of_copies(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pad: Pair) -> Tensor:
+    """The gradient of the weight, from `big` and `small` of which one is a gradient, in the same way."""
+    weight = big.new_empty(small.shape[1], big.shape[1], *kernel)      # of which only the shape matters
+    return aten.convolution_backward.default(small.contiguous(), big.contiguous(), weight, None, stride, pad,
+                                             *_SETTINGS, [False, True, False])[1]
 
 
 def _rows(maps: Tensor) -> Tensor:
@@ -102,7 +126,7 @@ def _big_by(small: Tensor, matrix: Tensor, bias: Optional[Tensor], kernel: Pair,
             for j in range(kw):
                 padded[:, i:i + stride[0] * h:stride[0], j:j + stride[1] * w:stride[1]] += patches[:, :, :, i, j]
         big = padded[:, pad[0]:pad[0] + size[0], pad[1]:pad[1] + size[1]]
-    return (big if bias is None else big + bias).permute(0, 3, 1, 2)
+    return _dense(big, bias)
 
 
 def big_in_phases(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: Pair, stride: Pair, pad: Pair) -> Tensor:
@@ -119,8 +143,12 @@ def big_in_phases(small: Tensor, weight: Tensor, bias: Optional[Tensor], size: P
     below, beside = max(0, pad[0] + size[0] - h * a), max(0, pad[1] + size[1] - w * b)
     if below or beside:                                    # beyond the last place there is nothing
         big = F.pad(big, (0, 0, 0, beside, 0, below))
-    big = big[:, pad[0]:pad[0] + size[0], pad[1]:pad[1] + size[1]]
-    return (big if bias is None else big + bias).permute(0, 3, 1, 2)
+    return _dense(big[:, pad[0]:pad[0] + size[0], pad[1]:pad[1] + size[1]], bias)
+
+
+def _dense(maps: Tensor, bias: Optional[Tensor]) -> Tensor:
+    """(N, H, W, C) -> (N, C, H, W), with a bias; what follows is much slower over maps with gaps in memory."""
+    return (maps.contiguous() if bias is None else maps + bias).permute(0, 3, 1, 2)
 
 
 def weight_as_product(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pad: Pair) -> Tensor:

@@ -38,7 +38,7 @@ def contests(programs):
     found = {}
     for name in programs.rows.RACES:
         found[name] = race(ganmod_wanted=[1, 2, 1], ganmod=[2, 4, 2], torch=[2, 2, 2], torch_tuned=[1, 1, 1])
-        found[name]["absent"] = {"mxnet": "not installed"}
+        found[name]["absent"] = dict.fromkeys(["mxnet", "mxnet-default"], "not installed")
         if name.startswith("inference"):
             found[name] = race(ganmod=[1, 1, 1], torch_tuned=[3, 2, 4])
     for width in programs.rows.WIDTHS:
@@ -77,7 +77,7 @@ def test_a_quick_run(programs, tmp_path):
         row["work"] for row in results["rows"]}
     for row in results["rows"]:
         assert f"\n{row['work']} " in done.stdout and f"\n| {row['work']} |" in page
-        assert row["values"] or row["against"] == "MXNet" or "GPU" in row["work"], row
+        assert row["values"] or row["against"].startswith("MXNet") or "GPU" in row["work"], row
     assert not [warning for warning in results["warnings"] if "differ" in warning]
     seconds = results["contests"]["dense"]["seconds"]
     assert [row["values"] for row in results["rows"] if (row["work"], row["against"]) == (
@@ -162,7 +162,7 @@ def test_rows(programs, contests):
     assert torch_row.cells()[2:5] == ["≥ 1.40x", "2.00x [1.00..2.00]", "1.00x [0.50..1.00]"]
     assert found["DCGAN loop, width 1", "torch tuned by hand"].verdict == "NOT reached"
 
-    mxnet = found["dense GAN, batch 32", "MXNet"]
+    mxnet = found["dense GAN, batch 32", "MXNet on all cores"]
     assert (mxnet.values, mxnet.verdict, mxnet.absent) == ([], "absent", "mxnet: not installed")
 
     alone = found["generator alone, width 1, batch 64", "torch tuned by hand"]
@@ -213,7 +213,8 @@ def test_the_page(programs, results):
     lines = text.splitlines()
     assert "2020-02-29: A CPU, 2 cores, 2 threads, no GPU; torch 2.0. Load average 0.00 before and 1.50 after" in text
     assert "Warning" not in text and "](images/performance.png)" in text
-    assert any(line.startswith("- Absent: mxnet, from ") and line.endswith("(not installed)") for line in lines)
+    absent = next(line for line in lines if line.startswith("- Absent: mxnet, mxnet-default, from "))
+    assert absent.endswith("(not installed)")
     for row in programs.rows.rows(results["contests"]):
         assert f"| {' | '.join(row.cells())} |" in lines
     for point in programs.growth.POINTS:
@@ -260,6 +261,17 @@ def test_no_mxnet(programs, monkeypatch, tmp_path):
     result = programs.contest.hold(programs.dcgan_step.entries(["mxnet"], width=1, batch=1), rounds=1, iterations=1,
                                    warmup=1, threads=1)
     assert not result["seconds"] and "GANMOD_MXNET_PYTHON" in result["absent"]["mxnet"]
+
+
+def test_threads(programs, monkeypatch):
+    """Contenders are told how many to use, but for those that are to be as they come."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    program = "import json, os; print(json.dumps(os.environ.get('OMP_NUM_THREADS')))"
+    assert programs.contest.told(program, 3) == "3" and programs.contest.told(program, None) is None
+    monkeypatch.setattr(programs.contest, "python_of", lambda library: sys.executable)
+    monkeypatch.setattr(programs.contest, "Contender", lambda command, threads: threads)
+    entries = programs.dcgan_step.entries(["mxnet", "mxnet-default"])
+    assert [programs.contest.contender(entry, 3) for entry in entries] == [3, None]
 
 
 def test_memory_is_watched(programs):

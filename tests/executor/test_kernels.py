@@ -44,17 +44,17 @@ def test_each_way_is_the_library_s(rng, monkeypatch, kernel, stride, pad, size, 
     to_big, to_weight, _ = aten.convolution_backward.default(head, big, weight, None, *settings, [True, True, False])
     to_big = to_big + beside[:, None, None]
     close = {"rtol": 1e-4, "atol": 1e-4}
-    torch.testing.assert_close(ways.small_as_product(big, weight, below, stride, pad), small, **close)
-    torch.testing.assert_close(ways.weight_as_product(big, head, kernel, stride, pad), to_weight, **close)
-    torch.testing.assert_close(ways.big_as_product(head, weight, beside, size, stride, pad), to_big, **close)
     if all(k % s == 0 for k, s in zip(kernel, stride)):
         torch.testing.assert_close(ways.big_in_phases(head, weight, beside, size, stride, pad), to_big, **close)
-    for tile in winograd.TILES if kernel == (2 * stride[0], 2 * stride[1]) else ():
-        found = (winograd.small_by_winograd(big, weight, below, stride, pad, tile),
-                 winograd.weight_by_winograd(big, head, kernel, stride, pad, tile),
-                 winograd.big_by_winograd(head, weight, beside, size, stride, pad, tile))
-        for one, expected in zip(found, (small, to_weight, to_big)):
-            torch.testing.assert_close(one, expected, **close)
+    made = [(ways.small_as_product, ways.big_as_product, ways.weight_as_product, ()),
+            (ways.small_of_copies, ways.big_of_copies, ways.weight_of_copies, ())]
+    if kernel == (2 * stride[0], 2 * stride[1]):
+        made += [(winograd.small_by_winograd, winograd.big_by_winograd, winograd.weight_by_winograd, (tile,))
+                 for tile in winograd.TILES]
+    for to_small, back, learn, last in made:
+        torch.testing.assert_close(to_small(big, weight, below, stride, pad, *last), small, **close)
+        torch.testing.assert_close(back(head, weight, beside, size, stride, pad, *last), to_big, **close)
+        torch.testing.assert_close(learn(big, head, kernel, stride, pad, *last), to_weight, **close)
 
 
 @needs_linear
@@ -125,7 +125,7 @@ CHAINS = [[dict(kernel=(4, 4), stride=(2, 2), pad=(1, 1))] * 2, [dict(kernel=(3,
 
 
 @needs_linear
-@pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product"),
+@pytest.mark.parametrize("preferred", [("channels last",), ("copies",), ("product", "onednn"), ("phases", "product"),
                                        ("winograd 2", "product"), ("winograd 4", "product")], ids=" ".join)
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
 @pytest.mark.parametrize("layers", CHAINS)
@@ -231,7 +231,8 @@ def _kept(module):
     return [n.target for p in programs for n in p._forward.graph.nodes if isinstance(n.target, ways.Kept)]
 
 
-@pytest.mark.parametrize("preferred", [("channels last",), ("product", "onednn"), ("phases", "product")], ids=" ".join)
+@pytest.mark.parametrize("preferred", [("channels last",), ("copies",), ("product", "onednn"), ("phases", "product")],
+                         ids=" ".join)
 @pytest.mark.parametrize("layer", [mx.sym.Convolution, mx.sym.Deconvolution], ids=["Convolution", "Deconvolution"])
 def test_programs_in_bfloat16_compute_the_same(prefer, preferred, layer):
     """Up to the roundings, which differ: both are as far from float32."""

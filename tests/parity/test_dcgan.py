@@ -119,7 +119,7 @@ def test_trajectory(compare, devices):
     compare(train, loop_inputs(0, np.float64, devices), rtol=1e-5, atol=1e-7, relative_to="array")
 
 
-@pytest.mark.parametrize("ways", [(), ("channels last",), ("product", "onednn"), ("phases",),
+@pytest.mark.parametrize("ways", [(), ("channels last",), ("copies",), ("product", "onednn"), ("phases",),
                                   ("winograd 2",), ("winograd 4",)], ids=" ".join)
 def test_trajectory_in_single_precision(compare, prefer, ways):
     """In single precision they stay together until a ReLU's input is within rounding of 0 and falls to another side.
