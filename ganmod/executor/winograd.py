@@ -4,7 +4,7 @@ Winograd's minimal filtering F(m x m, 2 x 2) [Lavin & Gray 2016, sec. 4]. A cell
 `small` in `big`, all its pixels and channels; a place looks at 2x2 cells, and a tile of m x m places at (m + 1) x
 (m + 1). Halves of kernels, places and cells are taken as polynomials along both axes, which are multiplied by their
 values in (m + 1) x (m + 1) points [Toom 1963; Cook 1966]: so many products do in place of 4 m². To come to these values
-and back is a product with a small matrix.
+and back is a product with a small matrix, for each tile or channel by itself: so what is multiplied is in caches.
 
 As in :mod:`ganmod.executor.ways`, maps are (N, C, H, W), channels last in memory, and weights (channels of small,
 channels of big, kH, kW). A few images at a time are computed, and of large weights a few channels of `small`, as many
@@ -52,14 +52,14 @@ def small_by_winograd(big: Tensor, weight: Tensor, bias: Optional[Tensor], strid
 def _small(big: Tensor, taps: Taps, channels: int, bias: Optional[Tensor], stride: Pair, pad: Pair, tile: int) \
         -> Tensor:
     h, w = ((size + 2 * p) // s - 1 for size, p, s in zip(big.shape[2:], pad, stride))
-    tiles, back = _tiles((h, w), tile), _matrices(tile).places.t()
+    tiles = _tiles((h, w), tile)
     small = big.new_empty(len(big), tiles[0], tile, tiles[1], tile, channels)
     for images in _images(len(big), tiles, math.prod(stride) * big.shape[1], channels, tile):
         cells = _cells(big[images], tiles, stride, pad, tile)
         for some, values in taps:
             made = torch.bmm(cells, values.transpose(1, 2))
-            places = small[images, ..., some].permute(2, 4, 0, 1, 3, 5)
-            found = torch.mm(back, made.flatten(1)).view(places.shape)
+            places = small[images, ..., some].transpose(2, 3)
+            found = _from_points(made, _matrices(tile).places).view(places.shape)
             places.copy_(found) if bias is None else torch.add(found, bias[some], out=places)
     return small.view(len(big), tile * tiles[0], tile * tiles[1], channels)[:, :h, :w].permute(0, 3, 1, 2)
 
@@ -72,12 +72,12 @@ def big_by_winograd(small: Tensor, weight: Tensor, bias: Optional[Tensor], size:
 
 def _big(small: Tensor, taps: Taps, channels: int, bias: Optional[Tensor], size: tuple[int, ...], stride: Pair,
          pad: Pair, tile: int) -> Tensor:
-    tiles, back = _tiles(small.shape[2:], tile), _matrices(tile).cells.t()
+    tiles = _tiles(small.shape[2:], tile)
     big = small.new_empty(len(small), *size, channels)
     for images in _images(len(small), tiles, math.prod(stride) * channels, small.shape[1], tile):
         places = _places(small[images], tiles, tile)
         made = _products((places[..., some], values) for some, values in taps)
-        cells = torch.mm(back, made.flatten(1)).view(tile + 1, tile + 1, -1, *tiles, *stride, channels)
+        cells = _from_points(made, _matrices(tile).cells).view(-1, *tiles, tile + 1, tile + 1, *stride, channels)
         maps = _to_size(_joined(cells), pad, size)
         big[images].copy_(maps) if bias is None else torch.add(maps, bias, out=big[images])
     return big.permute(0, 3, 1, 2)
@@ -86,14 +86,14 @@ def _big(small: Tensor, taps: Taps, channels: int, bias: Optional[Tensor], size:
 def weight_by_winograd(big: Tensor, small: Tensor, kernel: Pair, stride: Pair, pad: Pair, tile: int) -> Tensor:
     """The gradient of the weight, from `big` and `small` of which one is a gradient."""
     channels, tiles = small.shape[1], _tiles(small.shape[2:], tile)
-    cell, back = math.prod(stride) * big.shape[1], _matrices(tile).taps.t()
+    cell = math.prod(stride) * big.shape[1]
     pairs = _Parts(_images(len(big), tiles, cell, channels, tile), lambda images: (
         _places(small[images], tiles, tile), _cells(big[images], tiles, stride, pad, tile)))
     weight = big.new_empty(channels, 2, stride[0], 2, stride[1], big.shape[1])
     for some in _channels(channels, cell, tile):
         made = _products((places[..., some].transpose(1, 2), cells) for _, (places, cells) in pairs)
-        halves = weight[some].permute(1, 3, 0, 2, 4, 5)
-        halves.copy_(torch.mm(back, made.flatten(1)).view(halves.shape))
+        halves = weight[some].transpose(2, 3)
+        halves.copy_(_from_points(made, _matrices(tile).taps).view(halves.shape))
     return weight.view(channels, *kernel, -1).permute(0, 3, 1, 2)
 
 
@@ -130,6 +130,17 @@ def _matrices(tile: int) -> _Matrices:
                        for m in (powers(2) * scale, powers(tile), cells / scale)))
 
 
+def _at_points(elements: Tensor, matrix: Tensor) -> Tensor:
+    """(rows, elements, values of each) -> (points, rows, values of each)."""
+    return torch.bmm(matrix.expand(len(elements), *matrix.shape), elements).transpose(0, 1)
+
+
+def _from_points(made: Tensor, matrix: Tensor) -> Tensor:
+    """The way back: (points, rows, values of each) -> (rows, elements, values of each)."""
+    back = matrix.t()
+    return torch.bmm(back.expand(made.shape[1], *back.shape), made.transpose(0, 1))
+
+
 def _products(pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     """The sum of products of values, (points, rows, inner) and (points, inner, columns)."""
     sums = None
@@ -146,42 +157,43 @@ def _points(tile: int) -> int:
 def _values(weight: Tensor, stride: Pair, tile: int) -> Tensor:
     """Of a weight: (points, channels of small, elements of a cell)."""
     (a, b), (channels, maps) = stride, weight.shape[:2]
-    halves = weight.reshape(channels, maps, 2, a, 2, b).permute(2, 4, 0, 3, 5, 1).reshape(4, -1)
-    return torch.mm(_matrices(tile).taps, halves).view(-1, channels, a * b * maps)
+    halves = weight.reshape(channels, maps, 2, a, 2, b).permute(0, 2, 4, 3, 5, 1).reshape(channels, 4, -1)
+    return _at_points(halves, _matrices(tile).taps)
 
 
 def _places(small: Tensor, tiles: Pair, tile: int) -> Tensor:
     """Of the places of tiles: (points, tiles of all images, channels)."""
     maps = _to_size(small.permute(0, 2, 3, 1), (0, 0), (tile * tiles[0], tile * tiles[1]))
-    found = _windows(maps, tiles, (1, 1), tile, tile).reshape(tile ** 2, -1)
-    return torch.mm(_matrices(tile).places, found).view(_points(tile), -1, small.shape[1])
+    found = _windows(maps, tiles, (1, 1), tile, tile).reshape(-1, tile ** 2, small.shape[1])
+    return _at_points(found, _matrices(tile).places)
 
 
 def _cells(big: Tensor, tiles: Pair, stride: Pair, pad: Pair, tile: int) -> Tensor:
     """Of the cells that tiles look at: (points, tiles of all images, elements of a cell)."""
     size = (tile * tiles[0] + 1) * stride[0], (tile * tiles[1] + 1) * stride[1]
     maps = _to_size(big.permute(0, 2, 3, 1), (-pad[0], -pad[1]), size)
-    found = _windows(maps, tiles, stride, tile, tile + 1).reshape(_points(tile), -1)
+    found = _windows(maps, tiles, stride, tile, tile + 1).reshape(-1, _points(tile), math.prod(stride) * big.shape[1])
     del maps                                               # found is half as large again
-    return torch.mm(_matrices(tile).cells, found).view(_points(tile), -1, math.prod(stride) * big.shape[1])
+    return _at_points(found, _matrices(tile).cells)
 
 
 def _windows(maps: Tensor, tiles: Pair, stride: Pair, tile: int, count: int) -> Tensor:
-    """A view of maps (N, height, width, C): (count, count, N, rows, columns, kH / 2, kW / 2, C), for each tile so many
+    """A view of maps (N, height, width, C): (N, rows, columns, count, count, kH / 2, kW / 2, C), for each tile so many
     cells along both axes from its own on; those of neighbours may be the same."""
     (a, b), (image, row, column, element) = stride, maps.stride()
-    return maps.as_strided((count, count, len(maps), *tiles, a, b, maps.shape[3]), (
-        a * row, b * column, image, tile * a * row, tile * b * column, row, column, element))
+    return maps.as_strided((len(maps), *tiles, count, count, a, b, maps.shape[3]), (
+        image, tile * a * row, tile * b * column, a * row, b * column, row, column, element))
 
 
 def _joined(cells: Tensor) -> Tensor:
     """The reverse: maps in which each pixel is the sum of what the tiles give that look at it."""
-    count, _, n, rows, columns, a, b, channels = cells.shape
+    n, rows, columns, count, _, a, b, channels = cells.shape
     tile = count - 1
     maps = cells.new_empty(n, (tile * rows + 1) * a, (tile * columns + 1) * b, channels)
     maps[:, -a:] = 0
     maps[:, :, -b:] = 0
-    windows = _windows(maps, (rows, columns), (a, b), tile, count)
+    windows, cells = (found.movedim((3, 4), (0, 1)) for found in (
+        _windows(maps, (rows, columns), (a, b), tile, count), cells))
     windows[:tile, :tile] = cells[:tile, :tile]
     windows[tile, :tile] += cells[tile, :tile]             # the edges, which belong to two tiles, and then the corners
     windows[:tile, tile] += cells[:tile, tile]
