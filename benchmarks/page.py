@@ -24,8 +24,8 @@ after the warm-up have to agree within 1 %.
 - *ganmod* computes the gradients that are used: `backward(wanted="parameters")` where the discriminator learns,
 `backward(wanted="inputs")` where the generator does; and each is its forward's last, with `retain_graph=False`. *Its
 classic loop* is the one that MXNet runs, line by line.
-- *MXNet as it comes* takes half as many threads as there are cores, which is meant for cores that count twice;
-*MXNet on all cores* has been told otherwise, by OMP_NUM_THREADS. All others use all cores without being told.
+- *MXNet as it comes* takes half as many threads as there are cores, as if each counted twice: so a program runs whose
+author has set nothing. *MXNet on all cores* has been told to, by OMP_NUM_THREADS. The others take all cores anyhow.
 - *Plain torch* is the loop of torch's DCGAN tutorial. *Torch tuned by hand* has channels-last images and weights,
 fused Adam, a loss of logits, and a discriminator that is frozen while the generator learns; in inference it is in
 `inference_mode`, in the layout that is faster here.

@@ -74,5 +74,4 @@ def _makes_memory(node: fx.Node) -> bool:
         return name.startswith("aten::") and "unsafe" not in name and not any(r.alias_info for r in returns)
     return isinstance(node.target, ways.Kept) or node.target in (
         ways.linear, ways.swapped, ways.small_of_copies, ways.big_of_copies, ways.small_as_product, ways.big_as_product,
-        ways.big_in_phases,
-        winograd.small_by_winograd, winograd.big_by_winograd)
+        ways.big_in_phases, winograd.small_by_winograd, winograd.big_by_winograd)
