@@ -33,8 +33,8 @@ class AttributeValueError(MXNetError, ValueError):
     """An operator attribute that is unknown, missing, or has a value its type refuses."""
 
 
-class InputError(MXNetError, TypeError):
-    """An operator input that is missing, given twice, or of the wrong kind."""
+class InputError(MXNetError, TypeError, ValueError):
+    """An argument that is missing, given twice, or of the wrong kind; MXNet raises one or the other of its bases."""
 
 
 class NotImplementedForSymbol(MXNetError, NotImplementedError):

@@ -119,7 +119,7 @@ MISTAKES = {
     "backward after the last": (
         lambda: forwarded(lambda m: [m.backward([mx.nd.ones((2, 3))], retain_graph=False) for _ in range(2)]),
         StateError, ["backward() needs forward() first", "retain_graph=False"]),
-    "backward for inference": (lambda: forwarded(lambda m: m.backward(), for_training=False), MXNetError,
+    "backward for inference": (lambda: forwarded(lambda m: m.backward(), for_training=False), StateError,
                                ["for_training=True"]),
     "set_params with a value missing": (lambda: module(**BOUND).set_params({"fc_weight": mx.nd.ones((3, 4))}, {}),
                                         MXNetError, ["'fc_bias'", "allow_missing=True"]),
@@ -128,7 +128,8 @@ MISTAKES = {
         ShapeError, ["'fc_weight'", "(3, 4)", "(3, 5)"]),
     "set_params with a value too many": (
         lambda: module(**BOUND).set_params({"fc_weight": mx.nd.ones((3, 4)), "fc_bias": mx.nd.ones((3,)),
-                                            "other": mx.nd.ones((1,))}, {}), InputError, ["other", "allow_extra=True"]),
+                                            "other": mx.nd.ones((1,))}, {}, allow_missing=True), InputError,
+        ["other", "allow_extra=True"]),
     "unknown optimizer": (lambda: module(**BOUND).init_optimizer(optimizer="adamm"), ValueError,
                           ["adamm", "did you mean 'adam'"]),
     "unknown kvstore": (lambda: mx.kv.create("lokal"), MXNetError, ["'lokal'", "local"]),

@@ -86,7 +86,7 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
     options : Options
         In which precision programs compute, and whether they are compiled.
     **kwargs : tuple of int
-        Shapes of inputs by name.
+        Shapes of inputs by name; those of others are ignored, as a label's in a network without its loss.
 
     Raises
     ------
@@ -95,7 +95,8 @@ def simple_bind(self: Symbol, ctx: Optional[Context] = None, grad_req: GradReq =
     """
     placement = Placement(self, ctx or current_context(), group2ctx)
     names, states = _distinct_names(self)
-    shapes, dtypes = _complete_structure(self, kwargs, type_dict or {})
+    shapes, dtypes = _complete_structure(self, {n: s for n, s in kwargs.items() if n in {*names, *states}},
+                                         type_dict or {})
     requests = _requests(names, grad_req, default="null")
     pool = _Pool(placement, shapes, dtypes, argument_storage(self, stype_dict), shared_exec, shared_buffer,
                  shrink=shared_exec is not None and shared_exec._symbol is self)

@@ -7,7 +7,7 @@ from typing import Any, Iterator, Optional, Sequence, Union
 import torch
 
 from .. import initializer as init
-from ..base import InputError, MXNetError, StateError, suggest
+from ..base import InputError, MXNetError, ShapeError, StateError, suggest
 from ..io import DataBatch, DataIter
 from ..model import read_params
 from ..ndarray import NDArray
@@ -309,3 +309,16 @@ def check_names(symbol: Symbol, names: Sequence[str], kind: str, required: bool,
             logger.warning(message)
 
 
+def check_given(own: dict[str, NDArray], given: Params, allow_missing: bool) -> None:
+    """Raise for values that are missing or have the wrong shape, before any is set."""
+    if given is None:
+        if not allow_missing and own:
+            raise MXNetError(f"no values were given for {', '.join(own)}, and there is no initializer")
+        return
+    for name, array in own.items():
+        if name not in given:
+            if not allow_missing:
+                raise MXNetError(f"{name!r} is not among the given values; pass allow_missing=True to have it "
+                                 "initialised")
+        elif given[name].shape != array.shape:
+            raise ShapeError(f"{name!r} has shape {array.shape} in the network, and {given[name].shape} was given")

@@ -9,6 +9,7 @@ from .. import symbol as sym
 from ..base import FileFormatError, InputError
 from ..context import Context
 from ..model import load_params, save_checkpoint
+from ..name import NameManager
 from ..ndarray import NDArray
 from ..symbol import Symbol
 from .base_module import DEFAULT_INITIALIZER, BaseModule, Params
@@ -73,7 +74,8 @@ class BucketingModule(BaseModule):
         self._curr_bucket_key: Any = None
 
     def _call_sym_gen(self, key: Any) -> tuple[Symbol, list[str], list[str]]:
-        made = self._sym_gen(key)
+        with NameManager():                                # so layers without a name have the same ones in all buckets
+            made = self._sym_gen(key)
         if not isinstance(made, (tuple, list)) or len(made) != 3:
             raise InputError(f"sym_gen({key!r}) must return (symbol, data_names, label_names), got {made!r:.80}")
         return made[0], list(made[1] or []), list(made[2] or [])
@@ -180,6 +182,15 @@ class BucketingModule(BaseModule):
         self._require("init_params")
         self._curr_module.init_params(initializer=initializer, arg_params=arg_params, aux_params=aux_params,
                                       allow_missing=allow_missing, force_init=force_init, allow_extra=allow_extra)
+        self._params_dirty, self.params_initialized = False, True
+
+    def set_params(self, arg_params: Params, aux_params: Params, allow_missing: bool = False, force_init: bool = True,
+                   allow_extra: bool = False) -> None:
+        """Set the parameters of all buckets from given values; parameters are as in :meth:`Module.set_params`."""
+        self._require("set_params")
+        if self.params_initialized and not force_init:
+            return
+        self._curr_module.set_params(arg_params, aux_params, allow_missing, True, allow_extra)
         self._params_dirty, self.params_initialized = False, True
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:

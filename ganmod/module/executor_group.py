@@ -6,16 +6,18 @@ from typing import Any, Iterable, Optional, Sequence, Union
 
 import torch
 
-from ..base import InputError, MXNetError, ShapeError
+from ..base import InputError, ShapeError, StateError
 from ..context import Context
 from ..executor import Executor
 from ..executor.options import USUAL, Options
-from ..io import DataDesc
+from ..io import DataBatch, DataDesc
+from ..ndarray import concatenate
 from ..ndarray.ndarray import NDArray, as_tensor
 from ..ops import storage
 from ..symbol import Symbol
 
-__all__ = ["DataParallelExecutorGroup", "as_descriptions", "with_shapes", "with_batch_size", "split_batch"]
+__all__ = ["DataParallelExecutorGroup", "as_descriptions", "with_shapes", "with_batch_size", "as_one_batch",
+           "split_batch"]
 
 GradReq = Union[str, Sequence[str], dict[str, str]]
 Slices = list[tuple[slice, NDArray]]
@@ -42,6 +44,22 @@ def as_descriptions(shapes: Optional[Sequence[Any]]) -> list[DataDesc]:
 def with_shapes(descriptions: Sequence[DataDesc], shapes: Sequence[tuple[int, ...]]) -> list[DataDesc]:
     """The descriptions, of other shapes."""
     return [DataDesc(d.name, shape, d.dtype, d.layout) for d, shape in zip(descriptions, shapes)]
+
+
+def as_one_batch(batches: Sequence[DataBatch]) -> DataBatch:
+    """Batches of the same shapes after one another, along the first axis.
+
+    Raises
+    ------
+    ShapeError
+        Without any, or for shapes that differ.
+    """
+    parts = [(list(batch.data or []), list(batch.label or [])) for batch in batches]
+    shapes = [[[tuple(a.shape) for a in arrays] for arrays in part] for part in parts]
+    if not parts or any(shape != shapes[0] for shape in shapes):
+        raise ShapeError(f"a list of batches must have some, all of the same shapes; got {shapes}")
+    data, label = ([concatenate(arrays) for arrays in zip(*lists)] for lists in zip(*parts))
+    return DataBatch(data, label, pad=batches[-1].pad)
 
 
 def with_batch_size(labels: Sequence[DataDesc], data: Sequence[DataDesc]) -> list[DataDesc]:
@@ -273,7 +291,7 @@ class DataParallelExecutorGroup:
                  retain_graph: bool = True) -> None:
         """Compute the gradients, from the head gradients of the whole batch where outputs are no losses."""
         if not self.for_training:
-            raise MXNetError("backward() needs a module that was bound with for_training=True")
+            raise StateError("backward() needs a module that was bound with for_training=True")
         if isinstance(out_grads, NDArray):
             out_grads = [out_grads]
         for part, executor in zip(self.slices, self.execs):

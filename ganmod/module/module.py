@@ -5,7 +5,7 @@ import logging
 import warnings
 from typing import Any, Optional, Sequence, Union
 
-from ..base import InputError, MXNetError, ShapeError, StateError
+from ..base import InputError, ShapeError, StateError
 from ..context import Context, current_context
 from ..executor.options import options
 from ..initializer import InitDesc
@@ -13,8 +13,8 @@ from ..io import DataDesc
 from ..model import load_checkpoint, save_checkpoint
 from ..ndarray.ndarray import NDArray
 from ..symbol import Symbol
-from .base_module import DEFAULT_INITIALIZER, BaseModule, Params, check_names
-from .executor_group import DataParallelExecutorGroup, as_descriptions, with_batch_size, with_shapes
+from .base_module import DEFAULT_INITIALIZER, BaseModule, Params, check_given, check_names
+from .executor_group import DataParallelExecutorGroup, as_descriptions, as_one_batch, with_batch_size, with_shapes
 from .updating import UpdatingModule
 
 __all__ = ["Module"]
@@ -196,6 +196,8 @@ class Module(UpdatingModule):
             For shapes that do not fit the network; the message names the node.
         """
         if force_rebind:
+            if self.binded and self.params_initialized:
+                self.get_params()                          # which are set again below
             self._reset_bind()
         if self.binded:
             self.logger.warning("Already bound, ignoring bind()")
@@ -212,6 +214,8 @@ class Module(UpdatingModule):
             self._symbol, self._context, self._work_load_list, data, labels, self._param_names, for_training,
             inputs_need_grad, shared, self.logger, self._fixed_param_names, grad_req, self._state_names,
             self._group2ctxs, options(mixed_precision, compile))
+        if shared_module is None and self.params_initialized:          # by load(), or before this binds anew
+            self._exec_group.set_params(*self._host_params())
         self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
         self._data_shapes, self._label_shapes, self.binded = data, labels, True
         if shared_module is not None:
@@ -219,8 +223,6 @@ class Module(UpdatingModule):
             self.params_initialized = True
             if shared_module.optimizer_initialized:
                 self.borrow_optimizer(shared_module)
-        elif self.params_initialized:                      # after load()
-            self._exec_group.set_params(*self._host_params())
 
     def _checked_descriptions(self, data_shapes: Sequence[Any], label_shapes: Optional[Sequence[Any]]) \
             -> tuple[list[DataDesc], Optional[list[DataDesc]]]:
@@ -256,7 +258,7 @@ class Module(UpdatingModule):
         force_init : bool
             Set them although they are set; without it a second call is ignored with a warning.
         allow_extra : bool
-            Whether values for names that do not exist are ignored.
+            For :meth:`set_params`; here, values for names that do not exist are ignored in any case.
 
         Raises
         ------
@@ -272,20 +274,30 @@ class Module(UpdatingModule):
             self._sync_params_from_devices()
         attributes, params = self._symbol.attr_dict(), self._host_params()
         for own, given in zip(params, (arg_params, aux_params)):
-            _check_given(own, given, allow_missing or initializer is not None and given is None)
+            check_given(own, given, allow_missing or initializer is not None and given is None)
             for name in sorted(own):
                 if given is not None and name in given:
                     if given[name] is not own[name]:
                         given[name].copyto(own[name])
                 elif initializer is not None:
                     initializer(InitDesc(name, attributes.get(name)), own[name])
-        for own, given, kind in zip(params, (arg_params, aux_params), ("parameter", "auxiliary state")):
-            extra = [n for n in given or {} if n not in own]
-            if extra and not allow_extra:
-                raise InputError(f"there is no {kind} called {', '.join(extra)} in the network; pass allow_extra=True "
-                                 "to ignore them")
         self.params_initialized, self._params_dirty = True, False
         self._exec_group.set_params(*params)
+
+    def set_params(self, arg_params: Params, aux_params: Params, allow_missing: bool = False, force_init: bool = True,
+                   allow_extra: bool = False) -> None:
+        """Set parameters from given values; all of them, unless allow_missing.
+
+        Values for names that do not exist are ignored, but with ``allow_missing=True, allow_extra=False``: then names
+        have to be right, and others are an :class:`InputError`.
+        """
+        if allow_missing and not allow_extra:
+            known = {*self._param_names, *self._aux_names}
+            extra = [name for given in (arg_params, aux_params) for name in given or {} if name not in known]
+            if extra:
+                raise InputError(f"there is no parameter called {', '.join(extra)} in the network; pass "
+                                 "allow_extra=True to ignore them")
+        super().set_params(arg_params, aux_params, allow_missing, force_init)
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
         """Parameters and auxiliary states as they are now, by name, in the CPU's memory.
@@ -316,8 +328,8 @@ class Module(UpdatingModule):
 
         Parameters
         ----------
-        data_batch : DataBatch
-            Anything with lists ``data`` and ``label``; the label may be ``None`` or ``[]``.
+        data_batch : DataBatch or list of DataBatch
+            Anything with lists ``data`` and ``label``; the label may be ``None`` or ``[]``. Several become one.
         is_train : bool, optional
             Whether this is training; by default what :meth:`bind` was told.
 
@@ -329,6 +341,8 @@ class Module(UpdatingModule):
             For a batch that does not fit the network; the module stays as it was.
         """
         self._require("forward", params=True)
+        if isinstance(data_batch, list):
+            data_batch = as_one_batch(data_batch)
         self._rebind_if_needed(data_batch)
         self._exec_group.forward(data_batch, is_train)
 
@@ -428,18 +442,3 @@ class Module(UpdatingModule):
 
 def _host_copies(names: Sequence[str], arrays: Sequence[Sequence[NDArray]]) -> dict[str, NDArray]:
     return {name: group[0].copyto(Context("cpu", 0)) for name, group in zip(names, arrays)}
-
-
-def _check_given(own: dict[str, NDArray], given: Params, allow_missing: bool) -> None:
-    """Raise for values that are missing or have the wrong shape, before any is set."""
-    if given is None:
-        if not allow_missing and own:
-            raise MXNetError(f"no values were given for {', '.join(own)}, and there is no initializer")
-        return
-    for name, array in own.items():
-        if name not in given:
-            if not allow_missing:
-                raise MXNetError(f"{name!r} is not among the given values; pass allow_missing=True to have it "
-                                 "initialised")
-        elif given[name].shape != array.shape:
-            raise ShapeError(f"{name!r} has shape {array.shape} in the network, and {given[name].shape} was given")

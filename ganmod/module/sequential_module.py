@@ -155,14 +155,14 @@ class SequentialModule(BaseModule):
         Raises
         ------
         InputError
-            If two modules have a parameter of the same name, or a value is given that none has.
+            If two modules have a parameter of the same name.
         """
         if self.params_initialized and not force_init:
             return
         self._require("init_params")
         for module in self._modules:
             module.init_params(initializer=initializer, arg_params=arg_params, aux_params=aux_params,
-                               allow_missing=allow_missing, force_init=force_init, allow_extra=True)
+                               allow_missing=allow_missing, force_init=force_init, allow_extra=allow_extra)
         owner: dict[str, int] = {}
         for number, module in enumerate(self._modules):
             for name in (name for group in module.get_params() for name in group):
@@ -170,10 +170,6 @@ class SequentialModule(BaseModule):
                     raise InputError(f"Duplicated parameter names: name {name!r} in layer {number} is already used in "
                                      f"layer {owner[name]}")
                 owner[name] = number
-        extra = [name for group in (arg_params, aux_params) for name in group or {} if name not in owner]
-        if extra and not allow_extra:
-            raise InputError(f"no module has a parameter called {', '.join(extra)}; pass allow_extra=True to ignore "
-                             "them")
         self.params_initialized = True
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:

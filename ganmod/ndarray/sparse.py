@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 import numpy as np
 import torch
 
-from ..base import InputError, MXNetError, require, to_torch_dtype
+from ..base import InputError, MXNetError, numeric_types, require, to_torch_dtype
 from ..context import Context
 from ..ops import storage
 from . import creation
@@ -65,9 +65,11 @@ class BaseSparseNDArray(NDArray):
         raise ValueError("The truth value of a sparse NDArray is ambiguous.")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """``a[:] = other`` with an array, which is cast to this one's storage and dtype."""
+        """``a[:] = other`` with an array, cast to this one's storage and dtype; of rows, also with a number."""
         if not (isinstance(key, slice) and key == slice(None)):
             raise ValueError(f"a {type(self).__name__} is assigned as a whole, by a[:] = other; got the key {key!r}")
+        if self.stype == "row_sparse" and isinstance(value, numeric_types):
+            value = torch.full(self.shape, float(value), dtype=self._tensor.dtype)
         source = as_tensor(value, self._tensor)
         require(source.shape == self._tensor.shape, f"assignment: this array has shape {self.shape}, the other "
                 f"{tuple(source.shape)}", InputError)

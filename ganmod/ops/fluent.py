@@ -43,8 +43,9 @@ def make_method(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def method(self: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Any:
         # `inplace` (of flatten and kin) asks for a view; the result is a new array either way. And numpy's functions,
-        # given an array, call its method with every argument they have: axis=None, dtype=None, out=None.
-        return function(self, *args, **{key: value for key, value in kwargs.items() if value is not None})
+        # given an array, call its method with every argument they have: axis=None, dtype=None, out=None. None of these
+        # is called `end`, which slice_axis has to be given.
+        return function(self, *args, **{k: value for k, value in kwargs.items() if value is not None or k == "end"})
     return method
 
 

@@ -116,8 +116,8 @@ _REGRESSIONS: dict[str, tuple[str, Callable[[Tensor], Tensor], Callable[[Tensor]
                                lambda x: x, lambda error: error),
     "LogisticRegressionOutput": ("``sigmoid(data)``, with the gradient of the cross-entropy: ``p - label``",
                                  torch.sigmoid, lambda error: error),
-    "MAERegressionOutput": ("``data``, with the gradient of the absolute error: ``sign(p - label)``",
-                            lambda x: x, torch.sign),
+    "MAERegressionOutput": ("``data``, with the gradient of the absolute error: 1 above the label, otherwise -1",
+                            lambda x: x, lambda error: torch.where(error > 0, 1.0, -1.0).to(error.dtype)),
 }
 
 _REGRESSION_DOC = """{summary}, divided by the number of outputs per sample.

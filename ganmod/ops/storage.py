@@ -47,6 +47,7 @@ def _accept_beta() -> None:
 def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A csr tensor of its parts: where each row begins in the other two, columns, and values."""
     _accept_beta()
+    indptr, indices, values = indptr.clone(), indices.clone(), values.clone()      # numpy's memory could not grow
     return torch.sparse_csr_tensor(indptr, indices, values, shape, check_invariants=True)
 
 

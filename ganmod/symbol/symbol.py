@@ -171,8 +171,8 @@ class Symbol(Arithmetic):
     # --- attributes ------------------------------------------------------------------------------------------------
 
     def attr(self, key: str) -> Optional[str]:
-        """The value of an attribute, ``None`` if it is not set; ``lr_mult`` finds ``__lr_mult__``."""
-        return None if self.name is None else self.list_attr().get(key)
+        """The value of an attribute, ``None`` if it is not set; also ``name``. ``lr_mult`` finds ``__lr_mult__``."""
+        return None if self.name is None else {"name": self.name, **self.list_attr()}.get(key)
 
     def list_attr(self, recursive: bool = False) -> dict[str, str]:
         """The attributes of this node, the operator's and the user's; for a group, of its first one."""
@@ -368,7 +368,7 @@ def Variable(name: str, attr: Optional[dict[str, str]] = None, shape: Optional[S
     for key in kwargs:
         if not is_user_attribute(key):
             raise node.unsupported(key)
-    node.set_user_attributes({**attribute.current().get(attr), **kwargs})
+    node.set_user_attributes({**attribute.current().get(attr), **{key: str(value) for key, value in kwargs.items()}})
     given = {"__shape__": None if shape is None else _as_shape(name, shape) or (), "__lr_mult__": lr_mult,
              "__wd_mult__": wd_mult, "__dtype__": None if dtype is None else files.DTYPE_NUMBERS[to_torch_dtype(dtype)],
              "__init__": init if init is None or isinstance(init, str) else init.dumps(),

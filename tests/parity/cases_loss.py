@@ -32,6 +32,7 @@ ROWS = [
       for kind in ("Linear", "Logistic", "MAE") for data, label, attrs in (
         ((4, 2), (4, 2), {}), ((4, 2), (4, 2), dict(grad_scale=0.25)), ((4, 1), (4,), {}), ((4, 1), (4, 1), {}),
         ((2, 3, 2), (2, 3, 2), {}), ((5,), (5,), {}))],
+    Row("MAERegressionOutput", [whole(0, 2, 4, 3), whole(0, 2, 4, 3)], **LOSS),      # half of them right
     *[Row("MakeLoss", [shape], dict(normalization="batch"), **LOSS) for shape in ((3,), (3, 2, 2))],
     *[Row("MakeLoss", [(3, 4)], dict(normalization=n, grad_scale=2.0, valid_thresh=0.1), **LOSS)
       for n in ("null", "batch", "valid")],

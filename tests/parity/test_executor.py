@@ -156,6 +156,15 @@ def test_reshape(compare):
     compare(case)
 
 
+def test_shapes_of_what_is_no_input_are_ignored(compare):
+    """A label's, in a network without its loss."""
+    def case(mx, np):
+        net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=4, name="fc")
+        executor = net.simple_bind(mx.cpu(), data=(3, 5), softmax_label=(3,))
+        return {name: array.shape for name, array in executor.arg_dict.items()}
+    compare(case)
+
+
 def test_copy_params_from(compare):
     def case(mx, np):
         net = mx.sym.BatchNorm(mx.sym.Variable("data"), name="bn", fix_gamma=False)

@@ -2,6 +2,8 @@
 import numpy as np
 import pytest
 
+import ganmod as mx
+
 
 def network(mx):
     net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=6, name="fc1")
@@ -167,6 +169,90 @@ def test_setting_some_params_leaves_the_others_as_trained(compare, devices):
         module.set_params({"fc2_bias": mx.nd.ones((3,))}, {}, allow_missing=True)
         return parameters(mx, module)
     compare(case, {"devices": devices}, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("extra", [False, True])
+@pytest.mark.parametrize("surplus", [0, 1], ids=["parameter", "state"])
+def test_values_without_a_parameter(compare, missing, extra, surplus):
+    """They are ignored, but where only some are set and surplus ones are not allowed."""
+    def case(mx, np, missing, extra, surplus):
+        module = started(mx, np, mx.mod.Module(network(mx)), optimizer=None, **LABELLED)
+        given = [{name: array + 1 for name, array in group.items()} for group in module.get_params()]
+        given[surplus]["other"] = mx.nd.ones((1,))
+        try:
+            module.set_params(*given, allow_missing=missing, allow_extra=extra)
+            found = "set"
+        except ValueError:
+            found = "refused"
+        before = parameters(mx, module)
+        module.init_params(mx.init.One(), *given, allow_missing=missing, allow_extra=extra, force_init=True)
+        return found, before, parameters(mx, module)
+    compare(case, {"missing": missing, "extra": extra, "surplus": surplus})
+
+
+def test_parts_of_a_network_take_what_is_theirs(compare):
+    def case(mx, np):
+        whole = started(mx, np, mx.mod.Module(network(mx)), optimizer=None, **LABELLED)
+        part = mx.mod.Module(network(mx).get_internals()["act_output"], label_names=None)
+        part.bind([("data", (8, 4))], for_training=False)
+        part.set_params(*whole.get_params())
+        part.forward(batches(mx, np)[0])
+        return part.get_outputs()[0].asnumpy()
+    compare(case)
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["by init_params", "by get_params"])
+def test_parameters_outlast_another_bind(compare, asked):
+    def case(mx, np, asked):
+        module = mx.mod.Module(network(mx))
+        module.bind([("data", (8, 4))], **LABELLED)
+        module.init_params(mx.init.One())
+        if asked:
+            module.get_params()
+        module.bind([("data", (2, 4))], [("softmax_label", (2,))], force_rebind=True)
+        module.forward(batches(mx, np, size=2)[0])
+        return module.get_outputs()[0].asnumpy(), parameters(mx, module)
+    compare(case, {"asked": asked})
+
+
+def test_trained_parameters_outlast_another_bind():
+    """MXNet takes the ones that were asked for last."""
+    module = started(mx, np, mx.mod.Module(network(mx)), **LABELLED)
+    learnt = trained(mx, np, module, batches(mx, np))["parameters"]
+    module.forward(batches(mx, np)[0], is_train=True)
+    module.backward()
+    module.update()
+    changed = {**module._exec_group.execs[0].arg_dict}["fc1_weight"].asnumpy()
+    assert not np.array_equal(changed, learnt["fc1_weight"])
+    module.bind([("data", (2, 4))], [("softmax_label", (2,))], force_rebind=True)
+    np.testing.assert_array_equal(module.get_params()[0]["fc1_weight"].asnumpy(), changed)
+    with pytest.raises(ValueError, match="'fc1_weight' is bound with shape"):
+        module.bind([("data", (2, 5))], [("softmax_label", (2,))], force_rebind=True)
+    assert not module.binded
+    module.bind([("data", (2, 4))], [("softmax_label", (2,))])
+    np.testing.assert_array_equal(module.get_params()[0]["fc1_weight"].asnumpy(), changed)
+
+
+def test_a_list_of_batches_is_one(compare):
+    """In MXNet, one for each context."""
+    def case(mx, np):
+        module = mx.mod.Module(network(mx), context=[mx.cpu(0), mx.cpu(1)])
+        started(mx, np, module, optimizer=None, **LABELLED)
+        module.forward(batches(mx, np, count=2, size=4), is_train=False)
+        return module.get_outputs()[0].asnumpy()
+    compare(case)
+    module = started(mx, np, mx.mod.Module(network(mx)), optimizer=None, **LABELLED)
+    module.forward(batches(mx, np, count=2, size=3), is_train=False)
+    found = module.get_outputs()[0].asnumpy()
+    parts = []
+    for batch in batches(mx, np, count=2, size=3):
+        module.forward(batch, is_train=False)
+        parts.append(module.get_outputs()[0].asnumpy())
+    np.testing.assert_allclose(found, np.concatenate(parts), rtol=1e-5)
+    for wrong in ([], [*batches(mx, np, 1), *batches(mx, np, 1, size=4)]):
+        with pytest.raises(mx.base.ShapeError, match="list of batches"):
+            module.forward(wrong)
 
 
 def test_multipliers_and_decay(compare):

@@ -20,6 +20,7 @@ def statement_case(mx, np, statement):
 
 
 READS = [
+    "a.slice_axis(axis=1,begin=1,end=None)",
     "c[1]", "c[-1]", "c[1,2,3]", "v[2]", "c[1,-1]", "c[0:1]", "c[0:5]", "c[5:7]", "c[1:1]", "c[::-1]", "c[:,::-2]",
     "c[-1:,-2:,-1:]", "c[...,0]", "c[...]", "c[None]", "c[:,None,1]", "c[...,None]", "c[()]", "c[[0,1]]",
     "c[[1],[2]]", "c[nd.array([1,0])]", "c[nd.array([1,0],dtype='int32')]", "c[np.array([1,-1])]", "c[[0,1],[1,2]]",

@@ -386,3 +386,39 @@ def test_keys_that_are_words(tmp_path):
     with pytest.raises(InputError, match="bucket keys"):
         module.save_checkpoint(str(tmp_path / "net"), 1)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("scope", ["NameManager()", "Prefix('net_')"])
+def test_layers_without_names_are_the_same_in_all_buckets(compare, scope):
+    """Whatever has been made before, and in whatever scope the module is used."""
+    def case(mx, np, scope):
+        def generate(key):
+            net = mx.sym.mean(mx.sym.Embedding(mx.sym.Variable("data"), input_dim=10, output_dim=4), axis=1)
+            net = mx.sym.FullyConnected(net, num_hidden=3)
+            return mx.sym.SoftmaxOutput(net, name="softmax"), ["data"], ["softmax_label"]
+
+        with eval(f"mx.name.{scope}"):
+            module = mx.mod.BucketingModule(generate, 8)
+            module.bind([("data", (2, 8))], [("softmax_label", (2,))])
+            module.init_params(mx.init.One())
+            label = [mx.nd.array([0, 1])]
+            module.forward(mx.io.DataBatch([mx.nd.zeros((2, 3))], label, bucket_key=3, provide_data=[("data", (2, 3))],
+                                           provide_label=[("softmax_label", (2,))]))
+        return sorted(module.get_params()[0]), module.get_outputs()[0].asnumpy()
+    compare(case, {"scope": scope})
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_buckets_and_values_without_a_parameter(compare, missing):
+    def case(mx, np, missing):
+        module = mx.mod.BucketingModule(lambda key: network(mx, key), default_bucket_key=7)
+        module.bind([("data", (8, 7))], [("softmax_label", (8,))])
+        module.init_params(mx.init.One())
+        args, states = module.get_params()
+        try:
+            module.set_params({**{name: array * 2 for name, array in args.items()}, "other": mx.nd.ones((1,))}, states,
+                              allow_missing=missing)
+        except ValueError:
+            return "refused"
+        return {name: array.asnumpy() for name, array in module.get_params()[0].items()}
+    compare(case, {"missing": missing})

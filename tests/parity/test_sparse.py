@@ -115,6 +115,21 @@ def test_writing(compare):
     compare(case)
 
 
+def test_writing_more_than_there_was(compare):
+    """Also to arrays that were made of numpy's, whose memory does not grow."""
+    def case(mx, np):
+        one = np.ones(1, "float32"), np.zeros(1, "int64"), np.array([0, 1, 1])
+        made = [mx.nd.sparse.csr_matrix(one, shape=(2, 3)) for _ in range(2)]
+        made[0][:] = mx.nd.array([[1, 2, 3], [4, 5, 6]])
+        made[1][:] = made[0]
+        rows = [mx.nd.sparse.row_sparse_array((np.ones((1, 2), "float32"), np.array([1])), shape=(3, 2))
+                for _ in range(3)]
+        for array, value in zip(rows, (mx.nd.array([[1, 2], [3, 4], [5, 6]]), 3, 0)):
+            array[:] = value
+        return [a.asnumpy() for a in made + rows], [a.stype for a in made + rows]
+    compare(case)
+
+
 @pytest.mark.parametrize("mistake", ["rows[0]", "rows[0:1]", "csr[0:1].__setitem__(0, 1)", "csr.tostype('row_sparse')",
                                      "bool(csr)", "csr.size", "csr.reshape((9,))", "csr.__setitem__(slice(None), 3)"])
 def test_mistakes(compare, mistake):

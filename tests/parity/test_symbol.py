@@ -245,3 +245,11 @@ def test_children(compare):
         return {"children": [net.get_children().list_outputs() for net in nets],
                 "none": mx.sym.Variable("data").get_children()}
     compare(case)
+
+
+def test_attributes_of_a_variable_and_names(compare):
+    def case(mx, np):
+        x = mx.sym.Variable("x", __depth__=3, __deep__=True)
+        net = mx.sym.FullyConnected(x, num_hidden=4, name="fc")
+        return x.list_attr(), [s.attr("name") for s in (x, net, mx.sym.Group([net, x]))]
+    compare(case)
