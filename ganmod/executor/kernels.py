@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..ops import storage
 from . import ways, winograd
+from .memory import give_back
 from .ways import Kept
 
 __all__ = ["Convolution", "Product", "Task", "measured", "all_measured", "chosen", "timings", "set_timings",
@@ -244,6 +245,7 @@ def measured(task: Task) -> dict[str, float]:
     """
     if not _is_measured(task):
         _timings[_key(task)] = _measure(task.ways())
+        give_back()                                        # or the next one's would come on top
         _logger.debug("measured %s: %s", _key(task), _timings[_key(task)])
     return _timings[_key(task)]
 

@@ -19,7 +19,7 @@ from .delivery import deliver, write
 from .exchange import exchange
 from .interpreter import Interpreter
 from .lower import Lowered
-from .memory import give_back, keep_freed
+from .memory import keep_freed
 from .recorder import recorded
 from .reuse import reuse, save_results
 
@@ -242,7 +242,6 @@ def record(function: Lowered, structure: Structure, compiled: Union[bool, str] =
     if engine.has_fast_kernels() and not compiled:         # the compiler chooses for itself
         keep_freed()
         exchange(graph, count)
-        give_back()
     return Programs(graph, count, names, wanted, compiled)
 
 

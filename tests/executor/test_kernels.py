@@ -318,6 +318,16 @@ def test_measuring(unmeasured):
     assert len(kernels.timings()) == 4
 
 
+def test_what_measuring_took_is_given_back(prefer, monkeypatch):
+    """After each task, so that memory is what the largest takes, and not all."""
+    given = []
+    monkeypatch.setattr(kernels, "give_back", lambda: given.append(len(kernels.timings())))
+    prefer("product")
+    for task in (CONVOLUTION, CONVOLUTION, CONVOLUTION._replace(wanted="big")):
+        kernels.measured(task)
+    assert given == [1, 2]
+
+
 @pytest.mark.parametrize("seconds, far", [(0.0, 9), (1e3, 1)])
 def test_a_slow_moment_does_not_decide(monkeypatch, seconds, far):
     """Each way is run in at least three turns, unless two have shown that it is far from the best, and take long."""
