@@ -59,7 +59,7 @@ def as_one_batch(batches: Sequence[DataBatch]) -> DataBatch:
     if not parts or any(shape != shapes[0] for shape in shapes):
         raise ShapeError(f"a list of batches must have some, all of the same shapes; got {shapes}")
     data, label = ([concatenate(arrays) for arrays in zip(*lists)] for lists in zip(*parts))
-    return DataBatch(data, label, pad=batches[-1].pad)
+    return DataBatch(data, label)
 
 
 def with_batch_size(labels: Sequence[DataDesc], data: Sequence[DataDesc]) -> list[DataDesc]:
