@@ -44,8 +44,11 @@ def test_each_way_is_the_library_s(rng, monkeypatch, kernel, stride, pad, size, 
     to_big, to_weight, _ = aten.convolution_backward.default(head, big, weight, None, *settings, [True, True, False])
     to_big = to_big + beside[:, None, None]
     close = {"rtol": 1e-4, "atol": 1e-4}
+    whole = [ways.big_as_product(head, weight, None, size, stride, pad)]
     if all(k % s == 0 for k, s in zip(kernel, stride)):
         torch.testing.assert_close(ways.big_in_phases(head, weight, beside, size, stride, pad), to_big, **close)
+        whole.append(ways.big_in_phases(head, weight, None, size, stride, pad))
+    assert all(maps.is_contiguous(memory_format=torch.channels_last) for maps in whole)      # no gaps in memory
     made = [(ways.small_as_product, ways.big_as_product, ways.weight_as_product, ()),
             (ways.small_of_copies, ways.big_of_copies, ways.weight_of_copies, ())]
     if kernel == (2 * stride[0], 2 * stride[1]):
